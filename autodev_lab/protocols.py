@@ -1,0 +1,376 @@
+"""The small interfaces behind which every part of the lab can be replaced.
+
+A researcher who brings an agent, a memory, a solver or a policy implements one of these and checks it with the
+matching suite of `autodev_lab.testing`. Solvers and environments are plain functions that return a result and its
+`Cost`; only waiting is asynchronous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from autodev_lab.records import (
+    Attempt,
+    Candidate,
+    Change,
+    Claim,
+    Cost,
+    Decision,
+    Diagnosis,
+    Event,
+    ExposureReport,
+    HumanAnswer,
+    Inspection,
+    Judgement,
+    MemoryHit,
+    MemoryItem,
+    Outcome,
+    PatternRecord,
+    PatternTrial,
+    Refusal,
+    Result,
+    Review,
+    RiskAssessment,
+    Role,
+    Stage,
+    StreamItem,
+    Task,
+    TaskContext,
+    TaskState,
+    TestReport,
+    Truth,
+    Verdict,
+)
+
+__all__ = [
+    "Calibrator",
+    "Environment",
+    "EventBus",
+    "Human",
+    "Ledger",
+    "Memory",
+    "Oracle",
+    "PatternLearner",
+    "Policy",
+    "RiskModel",
+    "Runtime",
+    "Signal",
+    "Solver",
+    "Subscription",
+    "TaskStream",
+    "Workspace",
+]
+
+T = TypeVar("T")
+
+
+# -------------------------------------------------------------------------------------------------- runtime
+
+
+class Signal(Protocol):
+    """Something to wait for within one process; setting it wakes all who wait."""
+
+    def set(self) -> None:
+        """Wake all waiters; later waits return at once until `clear`."""
+        ...
+
+    def clear(self) -> None:
+        """Make later waits block again."""
+        ...
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait until set, at most `timeout` seconds; True when set, False when the time ran out."""
+        ...
+
+
+class Runtime(Protocol):
+    """Clock, sleep, spawn and call: virtual and deterministic, or asyncio and real."""
+
+    def now(self) -> float:
+        """Seconds since the runtime started."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        ...
+
+    async def call(self, function: Callable[[], tuple[T, Cost]]) -> tuple[T, Cost]:
+        """Run a plain function. Virtual: inline, resuming at now + cost.seconds. Live: in a worker thread."""
+        ...
+
+    def spawn(self, coroutine: Coroutine[object, object, None], name: str) -> None:
+        """Start a coroutine of its own. An exception in it ends `run` with that exception."""
+        ...
+
+    def signal(self) -> Signal:
+        """Make a new, unset signal."""
+        ...
+
+    def run(self, main: Coroutine[object, object, T]) -> T:
+        """Run `main` to its end and return its result; what it spawned and left running is cancelled."""
+        ...
+
+
+# --------------------------------------------------------------------------------------------- coordination
+
+
+class Subscription(Protocol):
+    """One subscriber's view of the bus."""
+
+    async def next(self, timeout: float | None = None) -> Event | None:
+        """Wait for the next event, at most `timeout` seconds; None when the time ran out."""
+        ...
+
+    def close(self) -> None:
+        """Stop receiving."""
+        ...
+
+
+class EventBus(Protocol):
+    """Wake-ups. They may be lost or repeated; never the truth (the ledger is)."""
+
+    async def publish(self, event: Event) -> None:
+        """Tell every subscriber of the event's stage."""
+        ...
+
+    def subscribe(self, stages: Iterable[Stage]) -> Subscription:
+        """Listen for tasks reaching any of `stages`."""
+        ...
+
+
+class Ledger(Protocol):
+    """Tasks, stages, claims and results; the only place where two agents can conflict.
+
+    Every method is one atomic step. Expected conflicts are answered by a `Refusal`, not by an exception.
+    """
+
+    async def submit(self, task: Task) -> Refusal | None:
+        """Record a new task at stage FETCHED."""
+        ...
+
+    async def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Claim | None:
+        """Claim the next task waiting for `role` (priority, then arrival), or None when there is none."""
+        ...
+
+    async def renew(self, claim: Claim, lease_seconds: float) -> Claim | Refusal:
+        """Extend a running claim."""
+        ...
+
+    async def complete(
+        self, claim: Claim, stage: Stage, result: Result, follow_up: Task | None = None
+    ) -> Refusal | None:
+        """Record the result, advance to `stage`, free the lease and publish, in one step; effect once.
+
+        `follow_up` is submitted in the same step.
+        """
+        ...
+
+    async def fail(self, claim: Claim, reason: str) -> Refusal | None:
+        """Give a claim up; the task is tried again, or becomes a dead letter after too many tries."""
+        ...
+
+    async def expire(self) -> int:
+        """Free every lease that has run out; returns how many. Any agent may call it."""
+        ...
+
+    async def answer(self, answer: HumanAnswer) -> Refusal | None:
+        """Record a person's answer to an escalated task: CLEARED or DECLINED."""
+        ...
+
+    async def state(self, task_id: str) -> TaskState | None:
+        """The state of one task."""
+        ...
+
+    async def open_count(self) -> int:
+        """Number of tasks that have not reached a terminal stage."""
+        ...
+
+    async def states(self) -> tuple[TaskState, ...]:
+        """All tasks, in order of submission."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------- work and evidence
+
+
+class Workspace(Protocol):
+    """What a solver may see and do for one task: read the (faulty) source and try candidates.
+
+    It never gives access to the pristine source, to the exposure tests or to the oracle tests.
+    """
+
+    @property
+    def visible_tests(self) -> tuple[str, ...]:
+        """Ids of the tests that may be run."""
+        ...
+
+    def paths(self) -> tuple[str, ...]:
+        """Source files of the package, relative to the workspace root."""
+        ...
+
+    def read(self, path: str) -> str:
+        """Text of one source file."""
+        ...
+
+    def evaluate(self, candidates: Sequence[Candidate]) -> tuple[Verdict, ...]:
+        """Run the visible tests under each candidate.
+
+        A batch is cached whole by its content, so a solver should ask for fixed chunks of a fixed enumeration. The
+        caller counts logical evaluations itself; `autodev_lab.solvers` has the helper.
+        """
+        ...
+
+
+@runtime_checkable
+class Environment(Protocol):
+    """Gives evidence about tasks and changes, never judgement."""
+
+    @property
+    def name(self) -> str:
+        """Short name, part of every verdict."""
+        ...
+
+    def workspace(self, task: Task) -> tuple[Workspace, Cost]:
+        """Open a task's workspace."""
+        ...
+
+    def diagnose(self, task: Task) -> tuple[Diagnosis, Cost]:
+        """Run the visible tests on the faulty source, with coverage."""
+        ...
+
+    def test(self, task: Task, change: Change) -> tuple[TestReport, Cost]:
+        """Run all visible tests on the changed files, on disk, in a fresh process."""
+        ...
+
+    def inspect(self, task: Task, change: Change) -> tuple[Inspection, Cost]:
+        """Look at the change without running it."""
+        ...
+
+    def expose(self, task: Task, change: Change, stage: Stage, share: float) -> tuple[ExposureReport, Cost]:
+        """Expose the change to a share in (0, 1] of production traffic; samples grow, the smaller in the larger."""
+        ...
+
+    def rollback(self, task: Task, change: Change) -> Cost:
+        """Take the change out of production."""
+        ...
+
+
+class Oracle(Protocol):
+    """Joins truth to a change. Only the analysis may ask; agents never hold one."""
+
+    def judge(self, task: Task, truth: Truth, change: Change) -> Judgement:
+        """Say whether the change is correct on all that was held out."""
+        ...
+
+
+class TaskStream(Protocol):
+    """An ordered, seeded, restartable source of tasks: iterating twice gives the same items."""
+
+    @property
+    def name(self) -> str:
+        """Short name for logs and reports."""
+        ...
+
+    def __iter__(self) -> Iterator[StreamItem]: ...
+
+
+class Solver(Protocol):
+    """Turns a task and its context into a change."""
+
+    @property
+    def name(self) -> str:
+        """Short name, recorded with every change."""
+        ...
+
+    def solve(
+        self, context: TaskContext, workspace: Workspace, budget: int, rng: np.random.Generator
+    ) -> tuple[Attempt, Cost]:
+        """Look for a change with at most `budget` candidate evaluations."""
+        ...
+
+
+# --------------------------------------------------------------------------- memory, learning and decisions
+
+
+class Memory(Protocol):
+    """Collections of items that agents share or keep to themselves; append-only in its first form."""
+
+    def add(self, item: MemoryItem) -> MemoryItem:
+        """Remember an item; returns it with its sequence number. Visible to the next search."""
+        ...
+
+    def since(self, collection: str, sequence: int) -> tuple[MemoryItem, ...]:
+        """Items of a collection with a sequence number greater than `sequence`, oldest first."""
+        ...
+
+    def search(
+        self, query: str, *, collection: str, k: int = 10, filters: Mapping[str, str] | None = None
+    ) -> tuple[MemoryHit, ...]:
+        """Best `k` items for a text query, best first."""
+        ...
+
+
+class PatternLearner(Protocol):
+    """Learns which patterns work from trials and outcomes held in a memory."""
+
+    def records(self) -> Mapping[str, PatternRecord]:
+        """What is known of each pattern now."""
+        ...
+
+    def observe(self, task: Task, trials: Sequence[PatternTrial], *, agent_id: str, at: float) -> None:
+        """Remember what an attempt showed."""
+        ...
+
+    def settle(self, outcome: Outcome, *, agent_id: str, at: float) -> None:
+        """Remember what production showed of a change."""
+        ...
+
+
+class RiskModel(Protocol):
+    """Scores a reviewed change by what is known before it is deployed."""
+
+    def assess(
+        self, task: Task, change: Change, tests: TestReport, review: Review
+    ) -> tuple[Mapping[str, float], float]:
+        """Factor scores and the risk they combine to, each in [0, 1]."""
+        ...
+
+    def learn(self, outcome: Outcome) -> None:
+        """Take note of what production showed."""
+        ...
+
+
+class Calibrator(Protocol):
+    """Turns a risk into a probability that the change is right, from past outcomes only."""
+
+    def confidence(self, risk: float) -> float:
+        """Probability in [0, 1] that a change of this risk succeeds; the prior before there are outcomes."""
+        ...
+
+    def learn(self, risk: float, success: bool) -> None:
+        """Take note of one labelled outcome."""
+        ...
+
+
+class Policy(Protocol):
+    """Decides what happens to a reviewed change."""
+
+    @property
+    def name(self) -> str:
+        """Short name, recorded with every decision."""
+        ...
+
+    def decide(self, assessment: RiskAssessment, rng: np.random.Generator) -> Decision:
+        """Choose an action and say why."""
+        ...
+
+
+class Human(Protocol):
+    """Who answers an escalation: a person live, a twin in the lab."""
+
+    def answer(self, state: TaskState) -> tuple[HumanAnswer, Cost]:
+        """Look at an escalated task and say yes or no; `Cost.seconds` is how long the answer takes."""
+        ...
