@@ -194,6 +194,17 @@ class Task:
     depth: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
+    @property
+    def root(self) -> str:
+        """Id of the original task: a follow-up's id is its root's, ``~`` and its depth.
+
+        Examples
+        --------
+        >>> Task("toolz-1~2", "toolz", TaskKind.INJECTED, "again", depth=2).root
+        'toolz-1'
+        """
+        return self.id.split("~", 1)[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -403,7 +414,8 @@ class Inspection:
 
     ``lint`` and ``security`` count findings that the change adds; ``security_severe`` those of high severity.
     Complexities are McCabe's of the functions touched (the maximum), before and after.
-    ``dependents`` counts modules of the package that import a changed module, directly or not; ``modules`` all of them.
+    ``dependents`` counts modules of the package that import a changed module, directly or not; ``dependencies`` those
+    that the changed modules import, directly or not; ``modules`` all of them.
     """
 
     task_id: str
@@ -416,6 +428,7 @@ class Inspection:
     lines_removed: int
     files: int
     dependents: int
+    dependencies: int
     modules: int
 
 
