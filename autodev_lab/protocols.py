@@ -338,8 +338,8 @@ class RiskModel(Protocol):
         """Factor scores and the risk they combine to, each in [0, 1]."""
         ...
 
-    def learn(self, outcome: Outcome) -> None:
-        """Take note of what production showed."""
+    def learn(self, task: Task, outcome: Outcome) -> None:
+        """Take note of what production showed of a task's change."""
         ...
 
 

@@ -1,0 +1,133 @@
+"""The deployer: assesses risk, decides, and takes a change through canary and staging to production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from autodev_lab.agents.base import Agent, Move, Surroundings, last_result
+from autodev_lab.agents.outcomes import outcome_of
+from autodev_lab.protocols import Calibrator, Policy, RiskModel
+from autodev_lab.records import (
+    Action,
+    Attempt,
+    Change,
+    Claim,
+    Event,
+    MemoryItem,
+    Outcome,
+    Review,
+    RiskAssessment,
+    Role,
+    RolloutStep,
+    Stage,
+    Task,
+    TaskKind,
+    TestReport,
+)
+from autodev_lab.workflow import TERMINAL_STAGES
+
+__all__ = ["ROLLOUT_SHARES", "Deployer"]
+
+ROLLOUT_SHARES: Mapping[Stage, float] = {Stage.CANARY: 0.1, Stage.STAGING: 0.3, Stage.PRODUCTION: 0.6}
+"""Share of production traffic seen by the end of each rollout stage; the monitor sees the rest. An assumption."""
+
+_NEXT_ROLLOUT = {Stage.CLEARED: Stage.CANARY, Stage.CANARY: Stage.STAGING, Stage.STAGING: Stage.PRODUCTION}
+
+
+class Deployer(Agent):
+    """Decides on each approved change and carries its rollout, one claim a stage.
+
+    Parameters
+    ----------
+    agent_id, surroundings
+        As for every agent.
+    risk, calibrator, policy
+        How a change is assessed and what follows from it. Labels reach them through the memory's `decisions`
+        collection, so deployers who share a memory learn together.
+    """
+
+    role: ClassVar[Role] = Role.DEPLOYER
+    listens: ClassVar[frozenset[Stage]] = TERMINAL_STAGES
+
+    def __init__(
+        self,
+        agent_id: str,
+        surroundings: Surroundings,
+        *,
+        risk: RiskModel,
+        calibrator: Calibrator,
+        policy: Policy,
+    ) -> None:
+        super().__init__(agent_id, surroundings)
+        self._risk = risk
+        self._calibrator = calibrator
+        self._policy = policy
+        self._decided: dict[str, None] = {}
+        self._cursor = -1
+
+    async def act(self, claim: Claim) -> Move:
+        """Decide on an approved change, or carry a cleared one one rollout stage further."""
+        change = last_result(claim.state, Attempt).change
+        if change is None:
+            raise LookupError(f"task {claim.task.id} reached deployment without a change")
+        if claim.state.stage is Stage.APPROVED:
+            return self._decide(claim, change)
+        stage = _NEXT_ROLLOUT[claim.state.stage]
+        share = ROLLOUT_SHARES[stage]
+        report, _ = await self.call(lambda: self.environment.expose(claim.task, change, stage, share))
+        promoted = not report.failed
+        if not promoted:
+            await self.call(lambda: (None, self.environment.rollback(claim.task, change)))
+        return Move(stage if promoted else Stage.ROLLED_BACK, RolloutStep(claim.task.id, promoted, report))
+
+    def _decide(self, claim: Claim, change: Change) -> Move:
+        self._catch_up()
+        task, state = claim.task, claim.state
+        factors, risk = self._risk.assess(task, change, last_result(state, TestReport), last_result(state, Review))
+        assessment = RiskAssessment(task.id, factors, risk, self._calibrator.confidence(risk))
+        decision = self._policy.decide(assessment, self.rng("decide", task.id, state.reworks))
+        self._decided[task.id] = None
+        escalated = decision.action is Action.REQUEST_REVIEW
+        return Move(Stage.ESCALATED if escalated else Stage.CLEARED, decision)
+
+    async def perceive(self, event: Event) -> None:
+        """Write down what became of a change this deployer decided on."""
+        if event.task_id in self._decided:
+            await self._settle(event.task_id)
+
+    async def look_around(self) -> None:
+        """Also ask after one's own decisions: the event that told of them may have been lost."""
+        await super().look_around()
+        for task_id in tuple(self._decided):
+            await self._settle(task_id)
+
+    async def _settle(self, task_id: str) -> None:
+        state = await self.ledger.state(task_id)
+        outcome = outcome_of(state) if state is not None else None
+        if state is None or outcome is None or task_id not in self._decided:
+            return
+        del self._decided[task_id]
+        if outcome.success is None or outcome.decision is None:
+            return
+        facts: dict[str, str | float | int | bool] = {
+            "package": state.task.package,
+            "kind": state.task.kind.value,
+            "stage": outcome.stage.value,
+            "deployed": outcome.deployed,
+            "success": outcome.success,
+            "risk": outcome.decision.assessment.risk,
+        }
+        text = f"{outcome.decision.action} {state.task.title} {outcome.stage}"
+        self.memory.add(MemoryItem("decisions", text, facts, task_id, self.agent_id, self.runtime.now()))
+
+    def _catch_up(self) -> None:
+        """Learn from every label in memory that has not been seen, whoever wrote it."""
+        for item in self.memory.since("decisions", self._cursor):
+            self._cursor = item.sequence
+            facts = item.facts
+            success = bool(facts["success"])
+            task = Task(item.task_id, str(facts["package"]), TaskKind(str(facts["kind"])), item.text)
+            outcome = Outcome(task.id, Stage(str(facts["stage"])), bool(facts["deployed"]), success, None, None)
+            self._risk.learn(task, outcome)
+            self._calibrator.learn(float(facts["risk"]), success)

@@ -1,0 +1,57 @@
+"""The desk where escalations wait for a person; many may wait at once, and none blocks another."""
+
+from __future__ import annotations
+
+from autodev_lab.agents.base import Surroundings
+from autodev_lab.protocols import Human
+from autodev_lab.records import Stage, TaskState
+
+__all__ = ["HumanDesk"]
+
+
+class HumanDesk:
+    """Puts every escalated task before the human once and hands the answer to the ledger.
+
+    Parameters
+    ----------
+    surroundings
+        Runtime, ledger and bus.
+    human
+        Who answers.
+    """
+
+    def __init__(self, surroundings: Surroundings, human: Human) -> None:
+        self._runtime = surroundings.runtime
+        self._ledger = surroundings.ledger
+        self._bus = surroundings.bus
+        self._poll_seconds = surroundings.timing.poll_seconds
+        self._human = human
+        self._waiting: dict[str, None] = {}
+        self.minutes = 0.0
+
+    async def run(self) -> None:
+        """Serve for ever; the runtime ends it."""
+        subscription = self._bus.subscribe((Stage.ESCALATED,))
+        try:
+            while True:
+                event = await subscription.next(self._poll_seconds)
+                if event is not None:
+                    state = await self._ledger.state(event.task_id)
+                    self._put(state)
+                else:  # the wake-up may have been lost
+                    for state in await self._ledger.states():
+                        self._put(state)
+        finally:
+            subscription.close()
+
+    def _put(self, state: TaskState | None) -> None:
+        if state is None or state.stage is not Stage.ESCALATED or state.task.id in self._waiting:
+            return
+        self._waiting[state.task.id] = None
+        self._runtime.spawn(self._ask(state), f"human {state.task.id}")
+
+    async def _ask(self, state: TaskState) -> None:
+        answer, _ = await self._runtime.call(lambda: self._human.answer(state))
+        self.minutes += answer.cost
+        await self._ledger.answer(answer)
+        self._waiting.pop(state.task.id, None)

@@ -1,0 +1,5 @@
+"""How agents get better: pattern records folded from memory."""
+
+from autodev_lab.learning.patterns import PatternLibrary
+
+__all__ = ["PatternLibrary"]

@@ -1,0 +1,316 @@
+"""Platform: wires a runtime, a ledger, a bus, memories, an environment and six kinds of agent, and runs a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autodev_lab.agents import (
+    Agent,
+    Architect,
+    Deployer,
+    Developer,
+    HumanDesk,
+    Monitor,
+    Reviewer,
+    Surroundings,
+    Tester,
+    Timing,
+)
+from autodev_lab.agents.outcomes import outcome_of
+from autodev_lab.decisions import BinnedBetaCalibrator, FiveFactorRisk, HumanTwin, PublishedPolicy
+from autodev_lab.decisions import ReviewEverythingPolicy
+from autodev_lab.errors import LabError
+from autodev_lab.files import stable_seed
+from autodev_lab.kernel.virtual import VirtualRuntime
+from autodev_lab.learning import PatternLibrary
+from autodev_lab.ledger import InMemoryEventBus, InMemoryLedger
+from autodev_lab.memory import InMemoryMemory
+from autodev_lab.protocols import Environment, Human, Memory, Oracle, Policy, Runtime, Solver
+from autodev_lab.records import (
+    Attempt,
+    Change,
+    HumanAnswer,
+    Judgement,
+    Outcome,
+    StreamItem,
+    Task,
+    TaskState,
+    Truth,
+)
+from autodev_lab.workflow import TERMINAL_STAGES
+
+__all__ = ["Platform", "StreamRun", "TaskRecord", "TeamSpec", "run_stream"]
+
+_POLICIES: Mapping[str, Callable[[], Policy]] = {
+    "published": PublishedPolicy,
+    "review_everything": ReviewEverythingPolicy,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TeamSpec:
+    """One arm's team.
+
+    Parameters
+    ----------
+    developers
+        Number of developers; there is one agent of every other role.
+    memory
+        ``"shared"``: all agents use one memory. ``"isolated"``: each agent has its own.
+    order
+        How developers order candidates: ``"learned"``, ``"uniform"`` or ``"placebo"`` (learned, with the records
+        assigned to the wrong patterns).
+    policy
+        ``"published"`` or ``"review_everything"``.
+    budget
+        Candidates a task may use, over all its attempts.
+    human_accuracy, human_latency_seconds, human_minutes
+        Assumptions about the Human twin.
+    lease_seconds, poll_seconds
+        See `autodev_lab.agents.Timing`.
+    max_tries
+        Failed or expired claims of one stage after which a task becomes a dead letter.
+
+    Raises
+    ------
+    LabError
+        If a value is not allowed.
+    """
+
+    developers: int = 1
+    memory: str = "shared"
+    order: str = "learned"
+    policy: str = "published"
+    budget: int = 20
+    human_accuracy: float = 0.9
+    human_latency_seconds: float = 1800.0
+    human_minutes: float = 15.0
+    lease_seconds: float = 900.0
+    poll_seconds: float = 300.0
+    max_tries: int = 3
+
+    def __post_init__(self) -> None:
+        if self.budget < 1:
+            raise LabError(f"budget is {self.budget}; it counts candidates a task and must be at least 1")
+        if self.developers < 1:
+            raise LabError(f"developers is {self.developers}; a team needs at least 1")
+        for name, value, allowed in (
+            ("memory", self.memory, ("shared", "isolated")),
+            ("order", self.order, ("learned", "uniform", "placebo")),
+            ("policy", self.policy, tuple(_POLICIES)),
+        ):
+            if value not in allowed:
+                raise LabError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """All that happened to one task of a stream, with truth joined for the analysis.
+
+    ``index`` is the task's place in the stream (follow-ups have their root's). ``change`` is the last change proposed,
+    unless the task was abandoned after it; ``judgement`` is the oracle's word on it, or None without a change.
+    ``opened_at`` and ``closed_at`` are virtual seconds.
+    """
+
+    index: int
+    task: Task
+    truth: Truth
+    state: TaskState
+    outcome: Outcome
+    change: Change | None
+    judgement: Judgement | None
+    opened_at: float
+    closed_at: float
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt made, oldest first."""
+        return tuple(entry.result for entry in self.state.history if isinstance(entry.result, Attempt))
+
+    @property
+    def human_seconds(self) -> float:
+        """Virtual seconds that people took to answer."""
+        return sum(entry.result.seconds for entry in self.state.history if isinstance(entry.result, HumanAnswer))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRun:
+    """One team's run of one stream.
+
+    Parameters
+    ----------
+    records
+        One a task in stream order; follow-ups come after their root.
+    finished_at
+        Virtual second at which the last task was closed.
+    busy
+        Virtual seconds each agent spent working.
+    human_minutes
+        Person-minutes spent on answers.
+    """
+
+    records: tuple[TaskRecord, ...]
+    finished_at: float
+    busy: Mapping[str, float] = field(hash=False)
+    human_minutes: float = 0.0
+
+
+class Platform:
+    """A team in a world. It starts the agents and submits tasks; it never tells anybody what to do.
+
+    Parameters
+    ----------
+    environment
+        Where evidence comes from.
+    spec
+        The team.
+    solver
+        What the developers solve with.
+    seed
+        Seed of the agents; the tasks have their own.
+    human
+        Who answers escalations.
+    runtime
+        Virtual and deterministic unless another is given.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        spec: TeamSpec,
+        *,
+        solver: Solver,
+        human: Human,
+        seed: int,
+        runtime: Runtime | None = None,
+    ) -> None:
+        self.runtime: Runtime = runtime or VirtualRuntime(seed=stable_seed(seed, "scheduler"))
+        bus = InMemoryEventBus(self.runtime)
+        self.ledger = InMemoryLedger(self.runtime, bus, max_tries=spec.max_tries)
+        self._bus = bus
+        self._spec = spec
+        shared = InMemoryMemory()
+        timing = Timing(spec.lease_seconds, spec.poll_seconds)
+
+        def surroundings() -> Surroundings:
+            memory: Memory = shared if spec.memory == "shared" else InMemoryMemory()
+            return Surroundings(self.runtime, self.ledger, bus, environment, memory, seed, timing)
+
+        self.agents: tuple[Agent, ...] = (
+            Architect("architect-1", surroundings(), budget=spec.budget),
+            *(_developer(f"developer-{number}", surroundings(), solver) for number in range(1, spec.developers + 1)),
+            Tester("tester-1", surroundings()),
+            Reviewer("reviewer-1", surroundings()),
+            Deployer(
+                "deployer-1",
+                surroundings(),
+                risk=FiveFactorRisk(),
+                calibrator=BinnedBetaCalibrator(),
+                policy=_POLICIES[spec.policy](),
+            ),
+            Monitor("monitor-1", surroundings()),
+        )
+        self.desk = HumanDesk(surroundings(), human)
+
+    def run(self, tasks: Iterable[Task], progress: Callable[[int, int], None] | None = None) -> float:
+        """Run the tasks to their end; returns the virtual second at which the last was closed.
+
+        Parameters
+        ----------
+        tasks
+            In order of arrival.
+        progress
+            Called with (tasks closed, tasks known) as tasks are closed.
+        """
+        return self.runtime.run(self._main(tuple(tasks), progress))
+
+    async def _main(self, tasks: Sequence[Task], progress: Callable[[int, int], None] | None) -> float:
+        closed = self._bus.subscribe(sorted(TERMINAL_STAGES))
+        for agent in self.agents:
+            self.runtime.spawn(agent.run(), agent.agent_id)
+        self.runtime.spawn(self.desk.run(), "human desk")
+        for task in tasks:
+            if (wait := task.arrival - self.runtime.now()) > 0:
+                await self.runtime.sleep(wait)
+            refusal = await self.ledger.submit(task)
+            if refusal is not None:
+                raise LabError(f"task {task.id} was refused ({refusal.reason}); task ids must be unique in a stream")
+        while (remaining := await self.ledger.open_count()) > 0:
+            event = await closed.next(self._spec.poll_seconds)
+            if progress is not None and event is not None:
+                progress(max(0, len(tasks) - remaining), len(tasks))
+        return self.runtime.now()
+
+
+def _developer(agent_id: str, surroundings: Surroundings, solver: Solver) -> Developer:
+    return Developer(agent_id, surroundings, solver=solver, patterns=PatternLibrary(surroundings.memory))
+
+
+def run_stream(
+    items: Iterable[StreamItem],
+    environment: Environment,
+    spec: TeamSpec,
+    *,
+    solver: Solver,
+    oracle: Oracle,
+    seed: int,
+    human: Human | None = None,
+    runtime: Runtime | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> StreamRun:
+    """Run a stream with one team and join truth to what came out.
+
+    Parameters
+    ----------
+    items
+        The stream, or any part of it.
+    environment, spec, solver, seed, runtime, progress
+        See `Platform`.
+    oracle
+        Judges changes after the run, and stands behind the Human twin. Agents never see it.
+    human
+        Who answers escalations; the twin with the spec's assumptions unless another is given.
+
+    Returns
+    -------
+    StreamRun
+        The same for the same arguments under the virtual runtime.
+    """
+    known = tuple(items)
+    truths = {item.task.id: (index, item.task, item.truth) for index, item in enumerate(known)}
+
+    def judge(state: TaskState, change: Change) -> bool:
+        _, task, truth = truths[state.task.root]
+        return oracle.judge(task, truth, change).correct
+
+    person = human or HumanTwin(
+        judge,
+        seed=stable_seed(seed, "twin"),
+        accuracy=spec.human_accuracy,
+        latency_seconds=spec.human_latency_seconds,
+        minutes=spec.human_minutes,
+    )
+    platform = Platform(environment, spec, solver=solver, human=person, seed=seed, runtime=runtime)
+    finished_at = platform.run((item.task for item in known), progress)
+    states = platform.ledger.snapshot()
+    records = sorted(
+        (_record(state, *truths[state.task.root], oracle) for state in states),
+        key=lambda record: (record.index, record.task.depth),
+    )
+    busy = {agent.agent_id: agent.busy_seconds for agent in platform.agents}
+    return StreamRun(tuple(records), finished_at, busy, platform.desk.minutes)
+
+
+def _record(state: TaskState, index: int, root: Task, truth: Truth, oracle: Oracle) -> TaskRecord:
+    outcome = outcome_of(state)
+    if outcome is None:
+        raise LabError(f"task {state.task.id} is still open at stage {state.stage}; the run did not finish")
+    change = None
+    for entry in state.history:
+        if isinstance(entry.result, Attempt):
+            change = entry.result.change
+    judgement = oracle.judge(root, truth, change) if change is not None else None
+    opened_at = state.task.arrival
+    closed_at = state.history[-1].at if state.history else opened_at
+    return TaskRecord(index, state.task, truth, state, outcome, change, judgement, opened_at, closed_at)
