@@ -18,8 +18,13 @@ from autodev_lab.agents import (
     Timing,
 )
 from autodev_lab.agents.outcomes import outcome_of
-from autodev_lab.decisions import BinnedBetaCalibrator, FiveFactorRisk, HumanTwin, PublishedPolicy
-from autodev_lab.decisions import ReviewEverythingPolicy
+from autodev_lab.decisions import (
+    BinnedBetaCalibrator,
+    FiveFactorRisk,
+    HumanTwin,
+    PublishedPolicy,
+    ReviewEverythingPolicy,
+)
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
@@ -213,8 +218,10 @@ class Platform:
         )
         self.desk = HumanDesk(surroundings(), human)
 
-    def run(self, tasks: Iterable[Task], progress: Callable[[int, int], None] | None = None) -> float:
-        """Run the tasks to their end; returns the virtual second at which the last was closed.
+    def run(
+        self, tasks: Iterable[Task], progress: Callable[[int, int], None] | None = None
+    ) -> tuple[float, tuple[TaskState, ...]]:
+        """Run the tasks to their end; returns the second at which the last was closed, and how each ended.
 
         Parameters
         ----------
@@ -225,7 +232,9 @@ class Platform:
         """
         return self.runtime.run(self._main(tuple(tasks), progress))
 
-    async def _main(self, tasks: Sequence[Task], progress: Callable[[int, int], None] | None) -> float:
+    async def _main(
+        self, tasks: Sequence[Task], progress: Callable[[int, int], None] | None
+    ) -> tuple[float, tuple[TaskState, ...]]:
         closed = self._bus.subscribe(sorted(TERMINAL_STAGES))
         for agent in self.agents:
             self.runtime.spawn(agent.run(), agent.agent_id)
@@ -240,7 +249,7 @@ class Platform:
             event = await closed.next(self._spec.poll_seconds)
             if progress is not None and event is not None:
                 progress(max(0, len(tasks) - remaining), len(tasks))
-        return self.runtime.now()
+        return self.runtime.now(), await self.ledger.states()
 
 
 def _developer(agent_id: str, surroundings: Surroundings, solver: Solver) -> Developer:
@@ -292,8 +301,7 @@ def run_stream(
         minutes=spec.human_minutes,
     )
     platform = Platform(environment, spec, solver=solver, human=person, seed=seed, runtime=runtime)
-    finished_at = platform.run((item.task for item in known), progress)
-    states = platform.ledger.snapshot()
+    finished_at, states = platform.run((item.task for item in known), progress)
     records = sorted(
         (_record(state, *truths[state.task.root], oracle) for state in states),
         key=lambda record: (record.index, record.task.depth),
