@@ -1,0 +1,1 @@
+"""The runtimes under which agents run: virtual and deterministic, or asyncio and real."""

@@ -1,0 +1,336 @@
+"""The virtual runtime: a seeded coroutine scheduler over a virtual clock, in one thread and without asyncio.
+
+Why not asyncio is told in ``docs/why-not-asyncio.md``. A coroutine suspends by yielding the virtual second at which it
+wants to go on, or None when something else must wake it. Everything else is built on that.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+import types
+from collections.abc import Callable, Coroutine, Generator
+from pathlib import PurePath
+from typing import TypeVar
+
+from autodev_lab.records import Cost
+
+__all__ = ["Checkpoint", "DeadlockError", "VirtualRuntime", "VirtualSignal"]
+
+T = TypeVar("T")
+
+Checkpoint = Callable[[str, float, float | None], float | None]
+"""Called at every suspension with (process, now, deadline); returns the deadline to use instead (faults live here)."""
+
+_FOREVER = math.inf
+_COMPACT_ABOVE = 64
+
+
+class DeadlockError(RuntimeError):
+    """Nothing can run any more and the main coroutine has not finished; the message names what each one waits for."""
+
+
+class _Process:
+    """One coroutine of the scheduler. ``turn`` grows at each wake-up, which makes older timers and waits void."""
+
+    __slots__ = ("coroutine", "deadline", "name", "send", "turn", "woken")
+
+    def __init__(self, coroutine: Coroutine[object, object, object], name: str) -> None:
+        self.coroutine = coroutine
+        self.name = name
+        self.send = coroutine.send
+        self.turn = 0
+        self.woken = False
+        self.deadline: float | None = None
+
+
+@types.coroutine
+def _suspend(deadline: float | None) -> Generator[float | None, object, None]:
+    """Hand control to the scheduler until `deadline` (virtual seconds), or until woken when it is None."""
+    yield deadline
+
+
+class VirtualSignal:
+    """The virtual runtime's `autodev_lab.protocols.Signal`."""
+
+    __slots__ = ("_is_set", "_runtime", "_waiting")
+
+    def __init__(self, runtime: VirtualRuntime) -> None:
+        self._runtime = runtime
+        self._is_set = False
+        self._waiting: list[tuple[_Process, int]] = []
+
+    def set(self) -> None:
+        """Wake all waiters; later waits return at once until `clear`."""
+        self._is_set = True
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for process, turn in waiting:
+                if process.turn == turn:
+                    self._runtime._wake(process)
+
+    def clear(self) -> None:
+        """Make later waits block again."""
+        self._is_set = False
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait until set, at most `timeout` virtual seconds; True when set, False when the time ran out."""
+        if self._is_set:
+            return True
+        process = self._runtime._current_process()
+        entry = (process, process.turn)
+        self._waiting.append(entry)
+        await _suspend(None if timeout is None else self._runtime._clock + _duration(timeout))
+        if process.woken:
+            process.woken = False
+            return True
+        if entry in self._waiting:
+            self._waiting.remove(entry)
+        return self._is_set
+
+
+class VirtualRuntime:
+    """Clock, sleep, spawn and call in virtual time; the same seed gives the same schedule, another seed another.
+
+    Among the coroutines that can run at the same virtual second one is chosen at random, so that no program comes to
+    depend on an order that the real world does not promise.
+
+    Parameters
+    ----------
+    seed
+        Seed of the choice among runnable coroutines.
+    checkpoint
+        Sees every suspension and may move its deadline; None leaves them alone.
+
+    Examples
+    --------
+    >>> runtime = VirtualRuntime(seed=1)
+    >>> async def main():
+    ...     await runtime.sleep(3600.0)
+    ...     return runtime.now()
+    >>> runtime.run(main())
+    3600.0
+    """
+
+    def __init__(self, seed: int = 0, *, checkpoint: Checkpoint | None = None) -> None:
+        self._random = random.Random(seed).random
+        self._checkpoint = checkpoint
+        self._clock = 0.0
+        self._order = 0
+        self._stale = 0
+        self._timers: list[tuple[float, int, _Process, int]] = []
+        self._ready: list[_Process] = []
+        self._processes: dict[_Process, None] = {}
+        self._current: _Process | None = None
+        self._running = False
+        self.events = 0
+
+    # ------------------------------------------------------------------------------------- the protocol
+
+    def now(self) -> float:
+        """Virtual seconds since the runtime started."""
+        return self._clock
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` of virtual time pass; 0 lets the others run first.
+
+        Raises
+        ------
+        ValueError
+            If `seconds` is negative or not a number.
+        """
+        if not seconds >= 0.0:
+            _duration(seconds)
+        await _suspend(self._clock + seconds)
+
+    async def call(self, function: Callable[[], tuple[T, Cost]]) -> tuple[T, Cost]:
+        """Run `function` inline and resume `cost.seconds` virtual seconds later."""
+        result, cost = function()
+        await _suspend(self._clock + _duration(cost.seconds))
+        return result, cost
+
+    def spawn(self, coroutine: Coroutine[object, object, None], name: str) -> None:
+        """Start a coroutine of its own, now or when `run` begins. An exception in it ends `run` with that exception."""
+        self._start(coroutine, name)
+
+    def signal(self) -> VirtualSignal:
+        """Make a new, unset signal."""
+        return VirtualSignal(self)
+
+    def run(self, main: Coroutine[object, object, T]) -> T:
+        """Run `main` to its end and return its result; what it spawned and left running is closed.
+
+        Raises
+        ------
+        DeadlockError
+            If nothing can run any more and `main` has not finished.
+        RuntimeError
+            If this runtime is already running.
+        """
+        if self._running:
+            main.close()
+            raise RuntimeError("this virtual runtime is already running; make a second VirtualRuntime for a nested run")
+        self._running = True
+        failed = True
+        try:
+            process = self._start(main, "main")
+            result: T = self._loop(process)  # type: ignore[assignment]
+            failed = False
+        finally:
+            self._running = False
+            self._close_leftovers(already_failed=failed)
+        return result
+
+    # ------------------------------------------------------------------------------------- the scheduler
+
+    def _start(self, coroutine: Coroutine[object, object, object], name: str) -> _Process:
+        process = _Process(coroutine, name)
+        self._processes[process] = None
+        self._ready.append(process)
+        return process
+
+    def _current_process(self) -> _Process:
+        if self._current is None:
+            raise RuntimeError("only a coroutine that this virtual runtime runs can wait for its signals")
+        return self._current
+
+    def _wake(self, process: _Process) -> None:
+        """Make a suspended process runnable before its timer."""
+        if process.deadline is not None:
+            self._stale += 1
+            if self._stale > _COMPACT_ABOVE and self._stale * 2 > len(self._timers):
+                self._timers = [
+                    timer for timer in self._timers if timer[2].turn == timer[3] and timer[2] is not process
+                ]
+                heapq.heapify(self._timers)
+                self._stale = 0
+        process.turn += 1
+        process.woken = True
+        self._ready.append(process)
+
+    def _advance(self) -> _Process | None:
+        """Move the clock to the next timer and choose one of those due then; None when no timer is left."""
+        while self._timers:
+            moment, _, process, turn = heapq.heappop(self._timers)
+            if process.turn != turn:
+                self._stale -= 1
+                continue
+            process.turn += 1
+            self._clock = moment
+            while self._timers and self._timers[0][0] == moment:
+                _, _, other, turn = heapq.heappop(self._timers)
+                if other.turn == turn:
+                    other.turn += 1
+                    self._ready.append(other)
+                else:
+                    self._stale -= 1
+            if not self._ready:
+                return process
+            self._ready.append(process)
+            return self._choose()
+        return None
+
+    def _choose(self) -> _Process:
+        """Take one of the runnable processes, each with the same probability."""
+        ready = self._ready
+        last = ready.pop()
+        if not ready:
+            return last
+        index = int(self._random() * (len(ready) + 1))
+        if index == len(ready):
+            return last
+        chosen = ready[index]
+        ready[index] = last
+        return chosen
+
+    def _loop(self, main: _Process) -> object:
+        """Run processes until `main` ends; every suspension of every coroutine passes through this function."""
+        checkpoint = self._checkpoint
+        while True:
+            process = self._choose() if self._ready else self._advance()
+            if process is None:
+                raise DeadlockError(self._deadlock_message())
+            self._current = process
+            self.events += 1
+            try:
+                deadline = process.send(None)
+            except StopIteration as stop:
+                del self._processes[process]
+                if process is main:
+                    return stop.value
+                continue
+            except BaseException:
+                del self._processes[process]
+                raise
+            finally:
+                self._current = None
+            if checkpoint is not None and (deadline is None or type(deadline) is float):
+                deadline = checkpoint(process.name, self._clock, deadline)
+            self._suspended(process, deadline)
+
+    def _suspended(self, process: _Process, deadline: object) -> None:
+        """Note when `process` goes on."""
+        if type(deadline) is float:
+            process.deadline = deadline
+            if deadline <= self._clock:
+                process.deadline = None
+                process.turn += 1
+                self._ready.append(process)
+            elif deadline < _FOREVER:
+                self._order += 1
+                heapq.heappush(self._timers, (deadline, self._order, process, process.turn))
+            else:
+                process.deadline = None
+        elif deadline is None:
+            process.deadline = None
+        else:
+            raise TypeError(
+                f"{process.name} awaited {deadline!r}, which is not of this runtime; "
+                "use the runtime's sleep, call and signals instead of asyncio's"
+            )
+
+    # ------------------------------------------------------------------------------------------- endings
+
+    def _close_leftovers(self, already_failed: bool) -> None:
+        """Close what is still suspended, newest first; a cleanup that fails is raised unless `run` fails anyway."""
+        error: BaseException | None = None
+        while self._processes:
+            process, _ = self._processes.popitem()
+            try:
+                process.coroutine.close()
+            except BaseException as caught:
+                error = error or caught
+        self._timers.clear()
+        self._ready.clear()
+        self._stale = 0
+        if error is not None and not already_failed:
+            raise error
+
+    def _deadlock_message(self) -> str:
+        waits = "; ".join(f"{process.name} waits {_place(process.coroutine)}" for process in self._processes)
+        return f"deadlock at virtual second {self._clock:g}: nothing can run any more ({waits})"
+
+
+def _duration(seconds: float) -> float:
+    """Check a number of seconds."""
+    if not seconds >= 0.0:
+        raise ValueError(f"seconds must be 0 or more, not {seconds!r}")
+    return float(seconds)
+
+
+def _place(coroutine: Coroutine[object, object, object]) -> str:
+    """Where a suspended coroutine stands: its innermost frame outside this file, for the deadlock message."""
+    frames: list[types.FrameType] = []
+    awaited: object = coroutine
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            frames.append(frame)
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    what = "for a signal" if any(frame.f_code is VirtualSignal.wait.__code__ for frame in frames) else "for a wake-up"
+    outside = [frame for frame in frames if frame.f_code.co_filename != __file__]
+    if not outside:
+        return what
+    frame = outside[-1]
+    return f"{what} in {frame.f_code.co_qualname} ({PurePath(frame.f_code.co_filename).name}:{frame.f_lineno})"

@@ -1,0 +1,85 @@
+"""The in-memory event bus: wake-ups within one process, kept in a bounded queue per subscription."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from autodev_lab.protocols import Runtime
+from autodev_lab.records import Event, Stage
+
+__all__ = ["InMemoryEventBus", "InMemorySubscription"]
+
+
+class InMemorySubscription:
+    """One subscriber's queue; a full queue forgets its oldest event (events may be lost, the ledger is the truth)."""
+
+    def __init__(self, bus: InMemoryEventBus, stages: tuple[Stage, ...], capacity: int) -> None:
+        self._bus = bus
+        self.stages = stages
+        self._events: deque[Event] = deque(maxlen=capacity)
+        self._signal = bus.runtime.signal()
+        self._closed = False
+
+    def deliver(self, event: Event) -> None:
+        """Put an event in the queue and wake who waits."""
+        self._events.append(event)
+        self._signal.set()
+
+    async def next(self, timeout: float | None = None) -> Event | None:
+        """Wait for the next event, at most `timeout` seconds; None when the time ran out or the subscription closed."""
+        runtime = self._bus.runtime
+        deadline = None if timeout is None else runtime.now() + timeout
+        while not self._events:
+            if self._closed:
+                return None
+            self._signal.clear()
+            left = None if deadline is None else max(0.0, deadline - runtime.now())
+            if not await self._signal.wait(left) and not self._events:
+                return None
+        return self._events.popleft()
+
+    def close(self) -> None:
+        """Stop receiving; what is queued is forgotten and who waits gets None."""
+        self._closed = True
+        self._events.clear()
+        self._bus.drop(self)
+        self._signal.set()
+
+
+class InMemoryEventBus:
+    """Wake-ups within one process.
+
+    Parameters
+    ----------
+    runtime
+        Gives the signals that subscribers wait for.
+    capacity
+        Events a subscription keeps before it forgets the oldest.
+    """
+
+    def __init__(self, runtime: Runtime, capacity: int = 1024) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity must be 1 or more, not {capacity}")
+        self.runtime = runtime
+        self._capacity = capacity
+        self._subscriptions: dict[Stage, list[InMemorySubscription]] = {}
+
+    async def publish(self, event: Event) -> None:
+        """Tell every subscriber of the event's stage."""
+        for subscription in self._subscriptions.get(event.stage, ()):
+            subscription.deliver(event)
+
+    def subscribe(self, stages: Iterable[Stage]) -> InMemorySubscription:
+        """Listen for tasks reaching any of `stages`."""
+        subscription = InMemorySubscription(self, tuple(dict.fromkeys(stages)), self._capacity)
+        for stage in subscription.stages:
+            self._subscriptions.setdefault(stage, []).append(subscription)
+        return subscription
+
+    def drop(self, subscription: InMemorySubscription) -> None:
+        """Forget a subscription; a second time does nothing."""
+        for stage in subscription.stages:
+            listening = self._subscriptions.get(stage, [])
+            if subscription in listening:
+                listening.remove(subscription)
