@@ -29,7 +29,8 @@ from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
 from autodev_lab.learning import PatternLibrary
-from autodev_lab.ledger import InMemoryEventBus, InMemoryLedger
+from autodev_lab.ledger.bus import InMemoryEventBus
+from autodev_lab.ledger.in_memory import InMemoryLedger
 from autodev_lab.memory import InMemoryMemory
 from autodev_lab.protocols import Environment, Human, Memory, Oracle, Policy, Runtime, Solver
 from autodev_lab.records import (
