@@ -29,8 +29,8 @@ def complexity_of(suspects: Sequence[Suspect]) -> float:
     total = sum(suspect.suspiciousness for suspect in suspects)
     if total <= 0:
         return 0.0
-    shares = (suspect.suspiciousness / total for suspect in suspects if suspect.suspiciousness > 0)
-    return min(10.0, max(0.0, -sum(share * math.log2(share) for share in shares)))
+    shares = (suspect.suspiciousness / total for suspect in suspects)
+    return min(10.0, max(0.0, -sum(share * math.log2(share) for share in shares if share > 0)))
 
 
 class Architect(Agent):

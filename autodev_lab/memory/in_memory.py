@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 import re
 from collections import defaultdict
@@ -16,6 +18,7 @@ __all__ = ["COLLECTIONS", "InMemoryMemory", "tokenize"]
 COLLECTIONS = ("codebase", "tasks", "patterns", "decisions")
 """The collections of the specification."""
 
+_ALWAYS_SCORED = 100
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -84,24 +87,20 @@ class InMemoryMemory:
             return ()
         mean_length = stored.total_length / count or 1.0
         scores: dict[int, float] = defaultdict(float)
-        for word in dict.fromkeys(tokenize(query)):
-            posting = stored.postings.get(word)
-            if not posting:
-                continue
+        for posting in _telling([stored.postings.get(word, {}) for word in dict.fromkeys(tokenize(query))], count):
             rarity = math.log(1.0 + (count - len(posting) + 0.5) / (len(posting) + 0.5))
             for position, frequency in posting.items():
                 norm = 1.2 * (0.25 + 0.75 * stored.lengths[position] / mean_length)
                 scores[position] += rarity * frequency * 2.2 / (frequency + norm)
         wanted = dict(filters or {})
-        ranked = sorted(scores, key=lambda position: (-scores[position], position))
-        chosen = (
+        allowed = (
             position
-            for position in ranked
+            for position in scores
             if all(str(stored.items[position].facts.get(key)) == value for key, value in wanted.items())
         )
+        best = heapq.nsmallest(k, allowed, key=lambda position: (-scores[position], position))
         return tuple(
-            MemoryHit(stored.items[position], scores[position], {"keyword": scores[position]})
-            for position, _ in zip(chosen, range(k), strict=False)
+            MemoryHit(stored.items[position], scores[position], {"keyword": scores[position]}) for position in best
         )
 
     @staticmethod
@@ -115,3 +114,16 @@ class InMemoryMemory:
                 posting = collection.postings[word]
                 posting[position] = posting.get(position, 0) + 1
         collection.indexed = len(collection.items)
+
+
+def _telling(postings: list[dict[int, int]], count: int) -> list[dict[int, int]]:
+    """Posting lists worth scoring: those of words that say something, or the newest items when none does.
+
+    A word in more than a tenth of a large collection moves no ranking but costs a pass over all its items.
+    """
+    found = sorted((posting for posting in postings if posting), key=len)
+    limit = max(_ALWAYS_SCORED, count // 10)
+    rare = [posting for posting in found if len(posting) <= limit]
+    if rare or not found:
+        return rare
+    return [dict(itertools.islice(reversed(found[0].items()), _ALWAYS_SCORED))]
