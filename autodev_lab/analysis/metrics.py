@@ -1,0 +1,121 @@
+"""What an arm achieved: shares and means over tasks, each with an interval over packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from autodev_lab.analysis.frames import originals
+from autodev_lab.analysis.statistics import Estimate, cluster_rate
+
+__all__ = ["ENDPOINTS", "Endpoint", "arm_metrics", "endpoint_of", "paired_totals", "throughput", "twin_differences"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A mean over tasks: the column it averages, its unit, and how figures call it."""
+
+    name: str
+    column: str
+    unit: str
+    label: str
+
+
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
+    {
+        endpoint.name: endpoint
+        for endpoint in (
+            Endpoint("correct_at_K", "correct", "share of tasks", "correct within the budget"),
+            Endpoint("solved_at_K", "solved", "share of tasks", "solved within the budget"),
+            Endpoint("escaped", "escaped", "share of tasks", "wrong changes that reached production"),
+            Endpoint("candidates_mean", "candidates", "candidates a task", "candidates evaluated"),
+        )
+    }
+)
+"""Endpoints a claim may be about. `throughput` is reported beside them; it has no value for a single task."""
+
+
+def endpoint_of(name: str) -> Endpoint:
+    """Look an endpoint up by its name.
+
+    Raises
+    ------
+    KeyError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> endpoint_of("correct_at_K").column
+    'correct'
+    """
+    return ENDPOINTS[name]
+
+
+def arm_metrics(rows: pd.DataFrame) -> dict[str, Estimate]:
+    """Every endpoint of one arm, and its throughput.
+
+    Parameters
+    ----------
+    rows
+        Rows of one arm, all packages and replicates.
+    """
+    tasks = originals(rows)
+    grouped = tasks.groupby("package", sort=True)
+    counts = grouped.size().to_numpy(dtype=np.float64)
+    metrics = {
+        endpoint.name: cluster_rate(grouped[endpoint.column].sum().to_numpy(dtype=np.float64), counts)
+        for endpoint in ENDPOINTS.values()
+    }
+    metrics["throughput"] = throughput(rows)
+    return metrics
+
+
+def throughput(rows: pd.DataFrame) -> Estimate:
+    """Correct changes per second that any agent was busy (virtual).
+
+    Agents serve all packages of a stream, so the unit here is the replicate and not the package.
+    """
+    tasks = originals(rows)
+    grouped = tasks.groupby("replicate", sort=True)
+    correct = grouped["correct"].sum().to_numpy(dtype=np.float64)
+    busy = grouped["cell_busy_seconds"].first().to_numpy(dtype=np.float64)
+    estimate = cluster_rate(correct, busy)
+    return Estimate(estimate.value, estimate.low, estimate.high, len(tasks), estimate.clusters)
+
+
+def paired_totals(treatment: pd.DataFrame, baseline: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Totals of a column per package over the tasks both arms have.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by package, sorted, with columns ``treatment``, ``baseline`` and ``n``.
+    """
+    keys = ["replicate", "package", "task_id"]
+    paired = originals(treatment)[[*keys, column]].merge(
+        originals(baseline)[[*keys, column]], on=keys, suffixes=("_t", "_b"), how="inner", sort=False
+    )
+    grouped = paired.groupby("package", sort=True)
+    return pd.DataFrame(
+        {
+            "treatment": grouped[f"{column}_t"].sum().astype(np.float64),
+            "baseline": grouped[f"{column}_b"].sum().astype(np.float64),
+            "n": grouped.size(),
+        }
+    )
+
+
+def twin_differences(first: pd.DataFrame, twin: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Twin minus first run per (package, replicate), and the mean of both, over the tasks both have."""
+    keys = ["replicate", "package", "task_id"]
+    paired = originals(first)[[*keys, column]].merge(
+        originals(twin)[[*keys, column]], on=keys, suffixes=("_f", "_t"), how="inner", sort=False
+    )
+    grouped = paired.groupby(["package", "replicate"], sort=True)
+    before = grouped[f"{column}_f"].sum().astype(np.float64)
+    after = grouped[f"{column}_t"].sum().astype(np.float64)
+    return pd.DataFrame({"difference": after - before, "mean": (after + before) / 2})

@@ -1,0 +1,349 @@
+"""Experiments as data: a YAML file, validated, with its profile and overrides, expanded into cells.
+
+A *cell* is one (arm, twin, replicate): the unit of running, resuming and parallelism. Every arm of a replicate sees
+the same tasks in the same order; only the agents' seed differs, and it comes from (arm, replicate, twin).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from autodev_lab.errors import LabError
+from autodev_lab.files import stable_seed
+from autodev_lab.platform import TeamSpec
+from autodev_lab.resources import resource
+
+__all__ = [
+    "Arm",
+    "Cell",
+    "Experiment",
+    "Parameters",
+    "Plan",
+    "available_experiments",
+    "load_experiment",
+    "make_plan",
+    "parse_overrides",
+]
+
+TWIN_SUFFIX = "_twin"
+"""Appended to an arm's name where a twin needs a name of its own."""
+
+
+def _listed(value: object) -> object:
+    """Commas separate the values of a list on the command line."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Parameters(BaseModel):
+    """Everything that `-p key=value` may change; profiles are partial sets of these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    environment: Literal["repository", "simulated"] = Field("repository", description="the world the team works in")
+    packages: Names = Field((), description="packages, comma-separated; empty takes every package of the task file")
+    tasks: str = Field("", description="task file (JSON lines) to use instead of building tasks")
+    tasks_per_package: int = Field(20, ge=1, le=100_000, description="tasks a package in each replicate's stream")
+    pool_per_package: int = Field(0, ge=0, le=100_000, description="tasks built a package; 0 builds just enough")
+    replicates: int = Field(1, ge=1, le=10_000, description="streams, each with its own sample and order of tasks")
+    budget: int = Field(10, ge=1, le=100_000, description="candidates a task may use (K)")
+    developers: int = Field(4, ge=1, le=256, description="developers in the arms that are teams")
+    arms: Names = Field((), description="arms to run, comma-separated; empty runs all")
+    twins: bool = Field(True, description="also run every arm with other agent seeds, to measure noise")
+    arrival_seconds: float = Field(0.0, ge=0, allow_inf_nan=False, description="virtual seconds between two tasks")
+    policy: str = Field("published", description="who may deploy: published or review_everything")
+    human_accuracy: float = Field(0.9, ge=0, le=1, description="share of escalations the Human twin answers rightly")
+
+    @model_validator(mode="after")
+    def _pool_holds_the_sample(self) -> Parameters:
+        if 0 < self.pool_per_package < self.tasks_per_package:
+            raise ValueError(
+                f"pool_per_package is {self.pool_per_package}, less than tasks_per_package {self.tasks_per_package}"
+            )
+        return self
+
+    @property
+    def pool(self) -> int:
+        """Tasks built a package."""
+        return self.pool_per_package or self.tasks_per_package
+
+
+class Arm(BaseModel):
+    """One configuration to compare. `developers` is a number, or ``team`` for the parameter of that name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str
+    developers: int | Literal["team"] = 1
+    memory: Literal["shared", "isolated"] = "shared"
+    order: Literal["learned", "uniform", "placebo"] = "learned"
+
+    def team(self, parameters: Parameters) -> TeamSpec:
+        """The team this arm stands for under the parameters."""
+        return TeamSpec(
+            developers=parameters.developers if self.developers == "team" else self.developers,
+            memory=self.memory,
+            order=self.order,
+            policy=parameters.policy,
+            budget=parameters.budget,
+            human_accuracy=parameters.human_accuracy,
+        )
+
+
+class Experiment(BaseModel):
+    """A question, its arms, its endpoints and its profiles, as the YAML file says them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    question: str
+    description: str = ""
+    notebook: str = ""
+    arms: dict[str, Arm] = Field(min_length=1)
+    endpoints: tuple[str, ...]
+    parameters: dict[str, object] = Field(default_factory=dict)
+    profiles: dict[str, dict[str, object]] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One (arm, twin, replicate) run."""
+
+    arm: str
+    twin: bool
+    replicate: int
+
+    @property
+    def name(self) -> str:
+        """Unique within a plan and safe as a file name.
+
+        Examples
+        --------
+        >>> Cell("team_shared", True, 2).name
+        'team_shared_twin-r002'
+        """
+        return f"{self.arm}{TWIN_SUFFIX if self.twin else ''}-r{self.replicate:03d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An experiment with its profile, overrides and seed resolved: all that decides what comes out."""
+
+    experiment: Experiment
+    profile: str
+    parameters: Parameters
+    seed: int
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Arms that run, in the experiment's order."""
+        return self.parameters.arms or tuple(self.experiment.arms)
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Cells in canonical order: arm, first run before twin, replicate."""
+        return tuple(
+            Cell(arm, twin, replicate)
+            for arm in self.arms
+            for twin in ((False, True) if self.parameters.twins else (False,))
+            for replicate in range(self.parameters.replicates)
+        )
+
+    def schedule(self) -> tuple[Cell, ...]:
+        """The same cells replicate by replicate, so that an interrupted run has compared every arm alike."""
+        return tuple(sorted(self.cells(), key=lambda cell: (cell.replicate, cell.twin, self.arms.index(cell.arm))))
+
+    def team(self, arm: str) -> TeamSpec:
+        """The team of an arm."""
+        return self.experiment.arms[arm].team(self.parameters)
+
+    def agent_seed(self, cell: Cell) -> int:
+        """Seed of a cell's agents."""
+        return stable_seed("agents", self.seed, cell.arm, cell.replicate, "twin" if cell.twin else "first")
+
+    def stream_seed(self, replicate: int) -> int:
+        """Seed of a replicate's sample and order of tasks; the same for every arm."""
+        return stable_seed("stream", self.seed, replicate)
+
+    def task_seed(self, package: str) -> int:
+        """Seed of a package's tasks."""
+        return stable_seed("tasks", self.seed, package)
+
+    def as_json(self) -> dict[str, object]:
+        """The plan as plain data; `Plan.from_json` reads it back."""
+        return {
+            "experiment": self.experiment.model_dump(mode="json"),
+            "profile": self.profile,
+            "parameters": self.parameters.model_dump(mode="json"),
+            "seed": self.seed,
+            "configuration_hash": self.configuration_hash,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Plan:
+        """Read a plan back from `as_json`."""
+        return cls(
+            Experiment.model_validate(data["experiment"]),
+            str(data["profile"]),
+            Parameters.model_validate(data["parameters"]),
+            int(str(data["seed"])),
+        )
+
+    @property
+    def configuration_hash(self) -> str:
+        """SHA-256 (16 hexadecimal digits) of everything that decides the outcomes, and of nothing else.
+
+        Descriptions and the profile's name are left out; the seed is in, so that a seed cannot be shopped for.
+        """
+        content = {
+            "experiment": self.experiment.name,
+            "arms": {
+                arm: self.experiment.arms[arm].model_dump(mode="json", exclude={"description"}) for arm in self.arms
+            },
+            "endpoints": list(self.experiment.endpoints),
+            "parameters": self.parameters.model_dump(mode="json", exclude={"arms"}),
+            "seed": self.seed,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def available_experiments() -> tuple[str, ...]:
+    """Names of the experiments that ship with the lab."""
+    return tuple(
+        sorted(path.stem for path in resource("experiments").glob("*.yaml") if path.stem != "claims")
+    )
+
+
+def load_experiment(name: str | Path) -> Experiment:
+    """Read and validate an experiment by its name, or from a YAML file of the user's.
+
+    Raises
+    ------
+    LabError
+        If there is no such experiment, or the file is not a valid one.
+
+    Examples
+    --------
+    >>> load_experiment("learning").name
+    'learning'
+    """
+    text = str(name)
+    if text.endswith((".yaml", ".yml")):
+        path = Path(text).expanduser()
+        if not path.is_file():
+            raise LabError(f"{path} does not exist; name an experiment file or one of {_joined(available_experiments())}")
+    elif text in available_experiments():
+        path = resource(f"experiments/{text}.yaml")
+    else:
+        raise LabError(f"no experiment is called {text!r}; choose one of {_joined(available_experiments())}")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Experiment.model_validate(data)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LabError(f"{path} is not readable YAML ({str(error).splitlines()[0]}); correct the file") from error
+    except ValidationError as error:
+        raise LabError(f"{path} is not an experiment: {_explain(error)}; correct the file") from error
+
+
+def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
+    """Split ``key=value`` texts; later ones win.
+
+    Raises
+    ------
+    LabError
+        If a text has no ``=`` or the key is not a parameter.
+
+    Examples
+    --------
+    >>> parse_overrides(["packages=funcy,schema", "budget=10"])
+    {'packages': 'funcy,schema', 'budget': '10'}
+    """
+    overrides: dict[str, str] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        key = key.strip().replace("-", "_")
+        if not separator or not key:
+            raise LabError(f"-p takes key=value, not {pair!r}; for example -p budget=10")
+        _check_key(key)
+        overrides[key] = value.strip()
+    return overrides
+
+
+def make_plan(
+    experiment: Experiment, *, profile: str, seed: int = 0, overrides: Mapping[str, object] | None = None
+) -> Plan:
+    """Resolve defaults, profile and overrides, in this order, and check the result.
+
+    Parameters
+    ----------
+    overrides
+        Values as text (from a command line) or typed (from Python).
+
+    Raises
+    ------
+    LabError
+        If the profile, a key, a value or an arm is not known, naming what is allowed.
+
+    Examples
+    --------
+    >>> plan = make_plan(load_experiment("learning"), profile="smoke", overrides={"budget": "7"})
+    >>> plan.parameters.budget
+    7
+    """
+    if profile not in experiment.profiles:
+        raise LabError(
+            f"{experiment.name} has no profile {profile!r}; choose one of {_joined(experiment.profiles)}"
+        )
+    if not 0 <= seed < 2**63:
+        raise LabError(f"seed is {seed}; it must be a whole number from 0 to 2**63 - 1")
+    for key in overrides or {}:
+        _check_key(key)
+    merged = {**experiment.parameters, **experiment.profiles[profile], **(overrides or {})}
+    try:
+        parameters = Parameters.model_validate(merged)
+    except ValidationError as error:
+        raise LabError(f"{_explain(error)}; correct it with -p key=value") from error
+    for arm in parameters.arms:
+        if arm not in experiment.arms:
+            raise LabError(f"{experiment.name} has no arm {arm!r}; choose among {_joined(experiment.arms)}")
+    if len(set(parameters.arms)) < len(parameters.arms) or len(set(parameters.packages)) < len(parameters.packages):
+        raise LabError("an arm or a package is named twice; name each once")
+    # the order in which a user happens to name arms must not change the run
+    chosen = tuple(arm for arm in experiment.arms if arm in parameters.arms)
+    plan = Plan(experiment, profile, parameters.model_copy(update={"arms": chosen}), seed)
+    for arm in plan.arms:
+        plan.team(arm)
+    return plan
+
+
+def _check_key(key: str) -> None:
+    if key not in Parameters.model_fields:
+        raise LabError(f"{key!r} is not a parameter; choose among {_joined(sorted(Parameters.model_fields))}")
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _explain(error: ValidationError) -> str:
+    """First problem of a validation, in one line that repeats the value."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    given: object = problem["input"]
+    shown = f"{where} is {given!r}: " if where and not isinstance(given, Mapping | Sequence) or isinstance(given, str) else (
+        f"{where}: " if where else ""
+    )
+    return shown + message
