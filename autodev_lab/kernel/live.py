@@ -190,17 +190,23 @@ class AsyncioRuntime:
                     results.append(runner.run(supervised()))
             except BaseException as error:
                 errors.append(error)
+            finally:
+                finished.set()
 
+        finished = threading.Event()  # an interrupted Thread.join wrongly takes the thread for ended (Python 3.11)
         thread = threading.Thread(target=work, name="autodev-lab-runtime")
         thread.start()
         try:
-            thread.join()
+            finished.wait()
         except BaseException:
             for loop, task in started:
                 with contextlib.suppress(RuntimeError):  # the loop may have closed in between
                     loop.call_soon_threadsafe(task.cancel)
-            thread.join()
+            finished.wait()
             raise
+        finally:
+            if finished.is_set():
+                thread.join()
         if errors:
             raise errors[0]
         return results[0]

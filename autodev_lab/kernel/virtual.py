@@ -1,7 +1,7 @@
 """The virtual runtime: a seeded coroutine scheduler over a virtual clock, in one thread and without asyncio.
 
 Why not asyncio is told in ``docs/why-not-asyncio.md``. A coroutine suspends by yielding the virtual second at which it
-wants to go on, or None when something else must wake it. Everything else is built on that.
+wants to go on; infinity means that something else must wake it. Everything else is built on that.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["Checkpoint", "DeadlockError", "VirtualRuntime", "VirtualSignal"]
 
 T = TypeVar("T")
 
-Checkpoint = Callable[[str, float, float | None], float | None]
-"""Called at every suspension with (process, now, deadline); returns the deadline to use instead (faults live here)."""
+Checkpoint = Callable[[str, float, float], float]
+"""Called at every suspension with (process, now, deadline); returns the deadline to use instead (a seam for faults)."""
 
 _FOREVER = math.inf
 _COMPACT_ABOVE = 64
@@ -42,12 +42,12 @@ class _Process:
         self.send = coroutine.send
         self.turn = 0
         self.woken = False
-        self.deadline: float | None = None
+        self.deadline = _FOREVER
 
 
 @types.coroutine
-def _suspend(deadline: float | None) -> Generator[float | None, object, None]:
-    """Hand control to the scheduler until `deadline` (virtual seconds), or until woken when it is None."""
+def _suspend(deadline: float) -> Generator[float, object, None]:
+    """Hand control to the scheduler until `deadline` (virtual seconds), or until woken."""
     yield deadline
 
 
@@ -81,7 +81,7 @@ class VirtualSignal:
         process = self._runtime._current_process()
         entry = (process, process.turn)
         self._waiting.append(entry)
-        await _suspend(None if timeout is None else self._runtime._clock + _duration(timeout))
+        await _suspend(_FOREVER if timeout is None else self._runtime._clock + _duration(timeout))
         if process.woken:
             process.woken = False
             return True
@@ -197,7 +197,7 @@ class VirtualRuntime:
 
     def _wake(self, process: _Process) -> None:
         """Make a suspended process runnable before its timer."""
-        if process.deadline is not None:
+        if process.deadline < _FOREVER:
             self._stale += 1
             if self._stale > _COMPACT_ABOVE and self._stale * 2 > len(self._timers):
                 self._timers = [
@@ -265,30 +265,26 @@ class VirtualRuntime:
                 raise
             finally:
                 self._current = None
-            if checkpoint is not None and (deadline is None or type(deadline) is float):
+            if checkpoint is not None and type(deadline) is float:
                 deadline = checkpoint(process.name, self._clock, deadline)
             self._suspended(process, deadline)
 
     def _suspended(self, process: _Process, deadline: object) -> None:
         """Note when `process` goes on."""
-        if type(deadline) is float:
-            process.deadline = deadline
-            if deadline <= self._clock:
-                process.deadline = None
-                process.turn += 1
-                self._ready.append(process)
-            elif deadline < _FOREVER:
-                self._order += 1
-                heapq.heappush(self._timers, (deadline, self._order, process, process.turn))
-            else:
-                process.deadline = None
-        elif deadline is None:
-            process.deadline = None
-        else:
+        if type(deadline) is not float:
             raise TypeError(
                 f"{process.name} awaited {deadline!r}, which is not of this runtime; "
                 "use the runtime's sleep, call and signals instead of asyncio's"
             )
+        if deadline <= self._clock:
+            process.deadline = _FOREVER
+            process.turn += 1
+            self._ready.append(process)
+            return
+        process.deadline = deadline
+        if deadline < _FOREVER:
+            self._order += 1
+            heapq.heappush(self._timers, (deadline, self._order, process, process.turn))
 
     # ------------------------------------------------------------------------------------------- endings
 
