@@ -1,0 +1,301 @@
+"""The canonical enumeration: every candidate for one task, in one fixed order that depends on the evidence alone.
+
+Orders of search (`autodev_lab.solvers.repair.orders`) are permutations of this list, so that candidates can be
+evaluated in fixed chunks of it and kept by content, whatever order asks for them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+import types
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from autodev_lab.records import Candidate, Diagnosis, Edit, Suspect
+from autodev_lab.solvers.repair.site import Proposal, Site
+from autodev_lab.solvers.repair.source import SourceFile, Splice, parse_source
+from autodev_lab.solvers.repair.template import Template
+from autodev_lab.solvers.repair.templates import TEMPLATES
+
+__all__ = ["Entry", "Enumeration", "Limits", "enumerate_candidates", "rank_sites"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the space of repairs is enumerated.
+
+    Parameters
+    ----------
+    sites
+        Suspicious statements looked at, the most suspicious first (S).
+    per_site
+        Proposals taken from one template at one site.
+    per_template
+        Candidates of one template.
+    candidates
+        Candidates in all.
+    """
+
+    sites: int = 30
+    per_site: int = 24
+    per_template: int = 60
+    candidates: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One candidate of the enumeration.
+
+    Parameters
+    ----------
+    index
+        Its place in the canonical enumeration, from 0.
+    candidate
+        What it does.
+    position
+        Its place among the candidates of its template, from 0.
+    suspiciousness
+        Of the statement where it acts.
+    """
+
+    index: int
+    candidate: Candidate
+    position: int
+    suspiciousness: float
+
+
+class Enumeration:
+    """The candidates of one task, made as they are asked for.
+
+    The canonical order goes in rounds: the most promising candidate of every template in catalogue order, then the
+    second of every template, and so on. No two candidates are the same program, none is the program as it is, all
+    compile. What a caller asks for first never changes what the enumeration is.
+
+    Parameters
+    ----------
+    sites
+        Suspicious statements, most suspicious first.
+    templates
+        Ways of changing, in catalogue order.
+    limits
+        How much is enumerated.
+    """
+
+    def __init__(self, sites: Sequence[Site], templates: Sequence[Template], limits: Limits) -> None:
+        self.patterns: tuple[str, ...] = tuple(one.name for one in templates)
+        self._limits = limits
+        self._sites = tuple(sites[: limits.sites])
+        self._offers = [self._ranked(one) for one in templates]
+        self._queues: list[list[Entry]] = [[] for _ in templates]
+        self._exhausted = [False] * len(templates)
+        self._seen: set[tuple[str, ...]] = set()
+        self._entries: list[Entry] = []
+
+    def of(self, pattern: int, position: int) -> Entry | None:
+        """The candidate of one template (its index) at a position, or None beyond its last."""
+        while len(self._queues[pattern]) <= position and not self._exhausted[pattern]:
+            self._round()
+        queue = self._queues[pattern]
+        return queue[position] if position < len(queue) else None
+
+    def upto(self, count: int) -> tuple[Entry, ...]:
+        """The first `count` candidates in canonical order, or all if there are fewer."""
+        while len(self._entries) < count and not all(self._exhausted):
+            self._round()
+        return tuple(self._entries[:count])
+
+    def all(self) -> tuple[Entry, ...]:
+        """Every candidate in canonical order."""
+        return self.upto(self._limits.candidates)
+
+    def _ranked(self, one: Template) -> Iterator[tuple[Site, Proposal]]:
+        """A template's offers: early ones at very suspicious sites first, by the product of the two ranks."""
+        offers = [
+            ((rank + 2) * (turn + 2), rank, turn, proposal)
+            for rank, site in enumerate(self._sites)
+            for turn, proposal in enumerate(islice(one.propose(site), self._limits.per_site))
+        ]
+        offers.sort(key=lambda offer: offer[:3])
+        for _, rank, _, proposal in offers:
+            yield self._sites[rank], proposal
+
+    def _round(self) -> None:
+        for number, pattern in enumerate(self.patterns):
+            if self._exhausted[number]:
+                continue
+            queue = self._queues[number]
+            edits, site = self._next(number)
+            full = len(queue) >= self._limits.per_template or len(self._entries) >= self._limits.candidates
+            if edits is None or site is None or full:
+                self._exhausted[number] = True
+                continue
+            entry = Entry(len(self._entries), Candidate(edits, pattern), len(queue), site.suspiciousness)
+            queue.append(entry)
+            self._entries.append(entry)
+
+    def _next(self, number: int) -> tuple[tuple[Edit, ...] | None, Site | None]:
+        for site, proposal in self._offers[number]:
+            edits = _checked(site, proposal, self._seen)
+            if edits is not None:
+                return edits, site
+        return None, None
+
+
+def enumerate_candidates(
+    read: Callable[[str], str],
+    suspects: Sequence[Suspect],
+    diagnosis: Diagnosis,
+    *,
+    templates: Sequence[Template] = TEMPLATES,
+    limits: Limits | None = None,
+) -> Enumeration:
+    """The canonical enumeration for one task.
+
+    Parameters
+    ----------
+    read
+        Text of a source file by its path.
+    suspects
+        Suspicious lines, the most suspicious first.
+    diagnosis
+        Its failure messages help to rank statements that are equally suspicious.
+    templates
+        Which ways of changing to use.
+    limits
+        How many; the defaults unless given.
+    """
+    limits = limits or Limits()
+    return Enumeration(rank_sites(read, suspects, diagnosis)[: limits.sites], templates, limits)
+
+
+# -------------------------------------------------------------------------------------------------- ranking sites
+
+
+def rank_sites(read: Callable[[str], str], suspects: Sequence[Suspect], diagnosis: Diagnosis) -> list[Site]:
+    """Suspicious statements, most suspicious first.
+
+    A statement is as suspicious as its most suspicious line. Among equals, those named in a failure's stack come
+    first, then those in functions with little suspicion elsewhere; then path and line. Headers of suspicious
+    functions (their defaults run at import, where no test is to blame) and the module-level statements those
+    functions read come last.
+    """
+    frames = _frames(diagnosis.messages)
+    best: dict[ast.stmt, tuple[SourceFile, float, bool]] = {}
+    for suspect in suspects:
+        source = parse_source(suspect.path, read(suspect.path))
+        statement = source.statement_at(suspect.line) if source is not None else None
+        if source is None or statement is None:
+            continue
+        _, score, framed = best.get(statement, (source, 0.0, False))
+        named = any(suspect.path.endswith(path) and line == suspect.line for path, line in frames)
+        best[statement] = (source, max(score, suspect.suspiciousness), framed or named)
+    ranked = sorted(
+        best.items(),
+        key=lambda item: (-round(item[1][1], 9), not item[1][2], item[1][0].path, item[0].lineno, item[0].col_offset),
+    )
+    sites = [Site(source, statement, score) for statement, (source, score, _) in ranked]
+    return _with_headers(sites)
+
+
+def _with_headers(sites: Sequence[Site]) -> list[Site]:
+    """The sites, each function's header after the first few of its statements, module-level statements at the end."""
+    result: list[Site] = []
+    known = {site.statement for site in sites}
+    counts: dict[ast.stmt, int] = {}
+    outside: dict[ast.stmt, Site] = {}
+    for site in sites:
+        result.append(site)
+        function = site.function
+        if function is None or function is site.statement:
+            continue
+        counts[function] = counts.get(function, 0) + 1
+        if function not in known and _has_defaults(function):
+            known.add(function)
+            result.append(Site(site.source, function, site.suspiciousness / 2))
+        for statement in site.source.tree.body:
+            if isinstance(statement, ast.Assign) and statement not in known and statement not in outside:
+                names = {
+                    node.id for target in statement.targets for node in ast.walk(target) if isinstance(node, ast.Name)
+                }
+                if names & set(site.reads):
+                    outside[statement] = Site(site.source, statement, site.suspiciousness / 4)
+    return [*result, *outside.values()]
+
+
+def _has_defaults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return bool(function.args.defaults or function.args.kw_defaults or function.decorator_list)
+
+
+_FRAME = re.compile(r"([\w./-]+\.py)(?::|\", line )(\d+)")
+
+
+def _frames(messages: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Files and lines that failure messages name."""
+    found = [(path, int(line)) for message in messages for path, line in _FRAME.findall(message)]
+    return tuple(dict.fromkeys(found))
+
+
+# ------------------------------------------------------------------------------------------------------- checking
+
+
+def _checked(site: Site, proposal: Proposal, seen: set[tuple[str, ...]]) -> tuple[Edit, ...] | None:
+    """Edits of a proposal, or None when it does not compile, changes nothing, or is known already."""
+    unit = site.source.unit_of(site.statement)
+    try:
+        edits = site.source.edits(proposal)
+    except ValueError:
+        return None
+    before = _unit_key(site.source, unit)
+    after = _compiled(_spliced(site.source, unit, proposal))
+    if after is None or after == before:
+        return None
+    key = (site.source.path, str(site.source.first_line(unit)), after)
+    if key in seen:
+        return None
+    seen.add(key)
+    return edits
+
+
+def _unit_key(source: SourceFile, unit: ast.stmt) -> str | None:
+    cache: dict[ast.stmt, str | None] = source.__dict__.setdefault("unit_keys", {})
+    if unit not in cache:
+        cache[unit] = _compiled(_spliced(source, unit, ()))
+    return cache[unit]
+
+
+def _spliced(source: SourceFile, unit: ast.stmt, proposal: Sequence[Splice]) -> str:
+    """The unit's own lines after the splices; a splice right below the unit belongs to it."""
+    start = source.line_start(source.first_line(unit))
+    end = source.line_start((unit.end_lineno or unit.lineno) + 1)
+    pieces: list[str] = []
+    cursor = start
+    for splice in sorted(proposal):
+        pieces += [source.between(cursor, splice.start), splice.text]
+        cursor = splice.end
+    pieces.append(source.between(cursor, max(end, cursor)))
+    return "".join(pieces)
+
+
+def _compiled(text: str) -> str | None:
+    """What a unit compiles to, as a text without positions; None when it does not compile."""
+    block = "class _:\n" + textwrap.indent(text, " ", lambda line: True) if text[:1] in " \t" else text
+    try:
+        code = compile(block, "<unit>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, OverflowError):
+        return None
+    return "\n".join(_code_parts(code))
+
+
+def _code_parts(code: types.CodeType) -> Iterator[str]:
+    yield repr((code.co_name, code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars))
+    yield code.co_exceptiontable.hex()
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _code_parts(constant)
+        elif isinstance(constant, frozenset):
+            yield repr(sorted(map(repr, constant)))
+        else:
+            yield f"{type(constant).__name__} {constant!r}"

@@ -1,0 +1,216 @@
+"""Repair templates that insert statements: guards, donors from the file, branches."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from autodev_lab.solvers.repair.site import Proposal, Site
+from autodev_lab.solvers.repair.source import Splice
+from autodev_lab.solvers.repair.template import Template, template
+
+__all__ = ["INSERTION_TEMPLATES"]
+
+
+def _around(site: Site, texts: Sequence[str]) -> Iterator[Proposal]:
+    """Each text before the statement, and after it where nothing follows in its block."""
+    ends = site.is_last and not isinstance(site.statement, ast.Return | ast.Raise | ast.Continue | ast.Break)
+    for text in texts:
+        yield from site.before(text)
+        if ends:
+            yield from site.after(text)
+
+
+@template("insert-guard", "PAR null pointer and range checkers (Kim 2013); TBar FP2; SPR (Long & Rinard 2015)")
+def insert_guard(site: Site) -> Iterator[Proposal]:
+    """A test before the statement that leaves the function, or the round of the loop, early."""
+    if site.function is None or isinstance(site.statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return
+    exits = list(_exits(site))
+    tests = [text for name in site.near_names[:4] if name not in ("self", "cls") for text in _guards(name)]
+    donors = list(site.donor_conditions(8))
+    mixed = [text for pair in zip(donors, tests, strict=False) for text in pair]
+    tests = list(dict.fromkeys((*mixed, *donors, *tests)))
+    pairs = sorted(((row + 1) * (column + 1), row, column) for row in range(len(tests)) for column in range(len(exits)))
+    for _, row, column in pairs:
+        yield from site.before(f"if {tests[row]}:", f"    {exits[column]}")
+
+
+def _guards(name: str) -> tuple[str, ...]:
+    return (f"{name} is None", f"not {name}", name)
+
+
+def _exits(site: Site) -> Iterator[str]:
+    """Ways out, most usual first: those the function takes elsewhere, then of a loop, then plain returns."""
+    found: dict[str, None] = {}
+    if site.in_loop():
+        found["continue"] = None
+    for text in site.donors((ast.Return, ast.Raise), 5):
+        found[text] = None
+    for name in site.near_names[:2]:
+        found[f"return {name}"] = None
+    for text in ("return None", "return False", "return True"):
+        found[text] = None
+    if site.in_loop():
+        found["break"] = None
+    yield from found
+
+
+@template("insert-return", "TBar FP14 and FP4 insert (Liu 2019); GenProg append (Le Goues 2012)")
+def insert_return(site: Site) -> Iterator[Proposal]:
+    """A return before or after the statement: one of the file, or of a variable here."""
+    texts = [*site.donors((ast.Return,), 6), *(f"return {name}" for name in site.near_names[:4]), "return None"]
+    statement = site.statement
+    if isinstance(statement, ast.Assign) and site.is_last:
+        texts = [f"return {site.text(statement.targets[0])}", *texts]
+    for text in dict.fromkeys(texts):
+        if site.is_last and not isinstance(statement, ast.Return | ast.Raise):
+            yield from site.after(text)
+        yield from site.before(text)
+
+
+@template("insert-assignment", "GenProg append (Le Goues 2012); CapGen (Wen 2018); plastic surgery")
+def insert_assignment(site: Site) -> Iterator[Proposal]:
+    """An assignment before or after the statement: what binds a missing name first, then donors, then plain ones."""
+    made: list[str] = []
+    for name in site.unresolved[:2]:
+        made += [f"{name} = {value}" for value in ("[]", "None", "0", "{}", "''", "False", "True", "1", "set()")]
+        made += [f"{name} = {other}" for other in site.near_names[:3]]
+    donors = site.donors((ast.Assign, ast.AugAssign), 12)
+    yield from _around(site, tuple(dict.fromkeys((*made, *donors))))
+
+
+@template("update-variable", "ELIXIR (Saha 2017); SPR initialisation (Long & Rinard 2015)")
+def update_variable(site: Site) -> Iterator[Proposal]:
+    """A variable brought up to date: counted on, normalised by a call or method of the file, or kept on the object."""
+    names = [name for name in site.near_names if name not in ("self", "cls")][:4]
+    calls = tuple(dict.fromkeys((*site.words.uncalled[:2], *site.words.unary_calls[:5], "list", "str", "int")))
+    methods = tuple(dict.fromkeys((*site.words.bare_methods[:4], "strip", "lower")))
+    rows: list[list[str]] = []
+    for name in names:
+        mixed = [f"{name} += 1", f"{name} = {calls[0]}({name})"]
+        if "self" in site.locals:
+            mixed.insert(0, f"self.{name} = {name}")
+        mixed += [f"{name} = {call}({name})" for call in calls[1:]]
+        mixed += [f"{name} = {name}.{method}()" for method in methods]
+        mixed += [f"{name} -= 1", f"{name} = None"]
+        mixed += [f"{name} = {other}" for other in names if other != name]
+        rows.append(mixed)
+    order = sorted((row + column, row, column) for row, one in enumerate(rows) for column in range(len(one)))
+    yield from _around(site, [rows[row][column] for _, row, column in order])
+
+
+@template("insert-call", "GenProg append (Le Goues 2012); TBar FP4 (Liu 2019); CapGen")
+def insert_call(site: Site) -> Iterator[Proposal]:
+    """A call for its effect before or after the statement: donors, then the same calls on variables here."""
+    texts = list(site.donors((ast.Expr,), 8))
+    collections = [name for name in site.locals if name not in ("self", "cls")]
+    values = [node.id for node in site.of(ast.Name) if node.id in collections] or collections
+    for method in ("append", "add", "pop", "update", "extend"):
+        if method in site.words.methods:
+            for name in collections[:4]:
+                if method == "pop":
+                    texts.append(f"{name}.pop()")
+                else:
+                    texts += [f"{name}.{method}({value})" for value in values[:2] if value != name]
+    yield from _around(site, tuple(dict.fromkeys(texts)))
+
+
+@template("insert-raise", "PAR (Kim 2013); TBar FP4 (Liu 2019)")
+def insert_raise(site: Site) -> Iterator[Proposal]:
+    """A raise before or after the statement, like others of the file; in a handler, the exception again."""
+    texts = list(site.donors((ast.Raise,), 5))
+    tests = site.donor_conditions(4)
+    if isinstance(site.parent(site.statement), ast.ExceptHandler):
+        texts.insert(0, "raise")
+    yield from _around(site, texts)
+    for text in texts[:2]:
+        for test in tests:
+            yield from site.before(f"if {test}:", f"    {text}")
+
+
+@template("insert-jump", "GenProg append (Le Goues 2012); SPR control flow (Long & Rinard 2015)")
+def insert_jump(site: Site) -> Iterator[Proposal]:
+    """`break` or `continue` after the last statement of a block in a loop, or before the statement."""
+    if site.in_loop():
+        for text in ("break", "continue"):
+            if site.is_last and not isinstance(site.statement, ast.Return | ast.Raise | ast.Break | ast.Continue):
+                yield from site.after(text)
+            yield from site.before(text)
+        for test in (*site.donor_conditions(3), *site.simple_conditions(2)):
+            for text in ("break", "continue"):
+                yield from site.before(f"if {test}:", f"    {text}")
+
+
+@template("insert-block", "GenProg append (Le Goues 2012); plastic surgery (Barr 2014); CapGen")
+def insert_block(site: Site) -> Iterator[Proposal]:
+    """A whole branch or loop of the file (several lines), those of similar functions first."""
+    here = site.words.identifiers(site.function)
+    ranked: list[tuple[float, int, list[str]]] = []
+    if site.function is None or isinstance(site.statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return
+    for number, donor in enumerate(site.words.blocks):
+        if donor.statement is site.statement or not site.may_use(donor.reads, donor.binds):
+            continue
+        there = site.words.identifiers(donor.function)
+        score = len(here & there) / max(1, len(here | there))
+        if donor.follower is not None:
+            alike = ast.dump(donor.follower) == ast.dump(site.statement)
+            score += 1.0 if alike else 0.2 * (type(donor.follower) is type(site.statement))
+        assert isinstance(donor.statement, ast.stmt)
+        lines = site.indented([donor.statement], "")
+        if lines is not None:
+            ranked.append((-score, number, lines))
+    ranked.sort(key=lambda entry: entry[:2])
+    seen: set[str] = set()
+    for _, _, lines in ranked[:12]:
+        if "\n".join(lines) not in seen:
+            seen.add("\n".join(lines))
+            yield from site.before(*lines)
+            if site.is_last:
+                yield from site.after(*lines)
+
+
+@template("add-else", "SPR (Long & Rinard 2015); ELIXIR (Saha 2017); TBar FP4")
+def add_else(site: Site) -> Iterator[Proposal]:
+    """An `else` or `elif` branch, filled with a donor, for an `if`; what follows an `if` becomes its `else`."""
+    statement = site.statement
+    if not isinstance(statement, ast.If):
+        return
+    kinds = (ast.Assign, ast.AugAssign, ast.Expr, ast.Return, ast.Raise)
+    fillings = list(site.donors(kinds, 6))
+    fillings += [f"return {name}" for name in site.near_names[:2]]
+    indent = site.source.indent_of(statement)
+    if indent is None or not site.source.owns_lines(statement):
+        return
+    bottom = site.source.line_start((statement.end_lineno or statement.lineno) + 1)
+    if not site.source.data[:bottom].endswith(b"\n"):
+        return
+    if not _last_branch(statement).orelse:
+        for text in fillings:
+            yield (Splice(bottom, bottom, f"{indent}else:\n{indent}    {text}\n"),)
+    own = site.text(statement.test)
+    for test in (text for text in site.donor_conditions(6) if text != own):
+        for text in fillings[:3]:
+            if not _last_branch(statement).orelse:
+                yield (Splice(bottom, bottom, f"{indent}elif {test}:\n{indent}    {text}\n"),)
+
+
+def _last_branch(statement: ast.If) -> ast.If:
+    """The last `elif` of a chain, or the `if` itself."""
+    while len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If):
+        statement = statement.orelse[0]
+    return statement
+
+
+INSERTION_TEMPLATES: tuple[Template, ...] = (
+    insert_guard,
+    insert_return,
+    insert_assignment,
+    update_variable,
+    insert_call,
+    insert_raise,
+    insert_jump,
+    insert_block,
+    add_else,
+)

@@ -1,0 +1,189 @@
+"""Repair templates for arithmetic, indices, slices and ranges."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+
+from autodev_lab.solvers.repair.site import Proposal, Site
+from autodev_lab.solvers.repair.template import Template, template
+
+__all__ = ["OPERATOR_TEMPLATES"]
+
+_OPERATOR = re.compile(r"\*\*|//|<<|>>|[-+*/%@&|^]")
+_OTHERS: Mapping[str, tuple[str, ...]] = {
+    "+": ("-", "*"),
+    "-": ("+", "*"),
+    "*": ("/", "+", "**", "//"),
+    "/": ("*", "//", "-"),
+    "//": ("/", "%", "*"),
+    "%": ("//", "/", "*"),
+    "**": ("*", "+"),
+    "<<": (">>",),
+    ">>": ("<<",),
+    "&": ("|", "^"),
+    "|": ("&", "^"),
+    "^": ("&", "|"),
+    "@": ("*",),
+}
+
+
+def _operator(site: Site, node: ast.BinOp) -> tuple[str, int, int] | None:
+    """Symbol and byte span of a binary operator."""
+    start, end = site.source.span(node.left)[1], site.source.span(node.right)[0]
+    gap = site.source.data[start:end].decode("latin-1")
+    found = _OPERATOR.search(gap)
+    return (found.group(), start + found.start(), start + found.end()) if found and "#" not in gap else None
+
+
+def _is_formatting(node: ast.BinOp) -> bool:
+    return isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)
+
+
+@template("replace-arithmetic-operator", "TBar FP12 mutate operators (Liu 2019)")
+def replace_arithmetic_operator(site: Site) -> Iterator[Proposal]:
+    """An arithmetic or bit operator for another, in expressions and in augmented assignments."""
+    nodes = [node for node in site.of(ast.BinOp) if not _is_formatting(node)]
+    for rank in range(4):
+        for node in nodes:
+            found = _operator(site, node)
+            if found and rank < len(_OTHERS[found[0]]):
+                yield site.raw(found[1], found[2], _OTHERS[found[0]][rank])
+    statement = site.statement
+    if isinstance(statement, ast.AugAssign):
+        start, end = site.source.span(statement.target)[1], site.source.span(statement.value)[0]
+        gap = site.source.data[start:end].decode("latin-1")
+        match = re.search(r"(\*\*|//|<<|>>|[-+*/%@&|^])=", gap)
+        if match:
+            for other in _OTHERS[match.group(1)]:
+                yield site.raw(start + match.start(), start + match.end(), f"{other}=")
+
+
+@template("swap-operands", "TBar FP3 and FP12 (Liu 2019)")
+def swap_operands(site: Site) -> Iterator[Proposal]:
+    """The two sides of an operator that is not symmetric, for each other."""
+    for node in site.of(ast.BinOp, ast.Compare):
+        if isinstance(node, ast.BinOp):
+            left, right = node.left, node.right
+        elif (
+            isinstance(node, ast.Compare)
+            and len(node.ops) == 1
+            and not isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.Is | ast.IsNot)
+        ):
+            left, right = node.left, node.comparators[0]
+        else:
+            continue
+        if not (isinstance(node, ast.BinOp) and _is_formatting(node)):
+            one, other = site.replace(left, site.text(right)), site.replace(right, site.text(left))
+            yield (*one, *other)
+
+
+@template("drop-operand", "PAR expression remover (Kim 2013); SketchFix (Hua 2018)")
+def drop_operand(site: Site) -> Iterator[Proposal]:
+    """One side of an arithmetic operator for the whole; a sign is taken away."""
+    for node in site.of(ast.BinOp, ast.UnaryOp):
+        if isinstance(node, ast.UnaryOp):
+            if not isinstance(node.op, ast.Not):
+                yield site.replace(node, site.text(node.operand))
+        elif isinstance(node, ast.BinOp) and not _is_formatting(node):
+            yield site.replace(node, site.text(node.left))
+            yield site.replace(node, site.text(node.right))
+
+
+def _counts(site: Site) -> Iterator[ast.expr]:
+    """Expressions that count or point: indices, bounds, sides of order comparisons, lengths."""
+    for node in site.expressions:
+        if isinstance(node, ast.Subscript):
+            if isinstance(node.slice, ast.Slice):
+                yield from (part for part in (node.slice.lower, node.slice.upper) if part is not None)
+            elif not (isinstance(node.slice, ast.Constant) and not isinstance(node.slice.value, int)):
+                yield node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in ("range", "islice", "enumerate", "takewhile", "repeat"):
+                yield from node.args
+            elif node.func.id == "len":
+                yield node
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+            yield from (node.comparators[0], node.left)
+    value = getattr(site.statement, "value", None)
+    if isinstance(site.statement, ast.Return | ast.Assign | ast.AugAssign) and isinstance(value, ast.expr):
+        yield value
+    for node in site.expressions:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv):
+            yield from (node, node.left, node.right)
+        elif isinstance(node, ast.Call):
+            yield from (one for one in node.args if isinstance(one, ast.Name | ast.BinOp))
+
+
+@template("off-by-one", "SketchFix expression holes (Hua 2018); TBar FP12; PAR range checker")
+def off_by_one(site: Site) -> Iterator[Proposal]:
+    """A count, an index or a bound that is no constant, one more or one less."""
+    for node in dict.fromkeys(_counts(site)):
+        number = isinstance(node, ast.Constant) or (
+            isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
+        )
+        shape = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.BinOp)
+        if shape and not number:
+            own = site.fitted_operand(node) if not isinstance(node, ast.BinOp) else site.text(node)
+            for sign in (" + 1", " - 1"):
+                yield site.replace(node, own + sign)
+
+
+@template("change-slice", "SketchFix (Hua 2018); PAR expression adder and remover (Kim 2013)")
+def change_slice(site: Site) -> Iterator[Proposal]:
+    """A slice with a bound dropped, given, negated or exchanged; an index for a slice."""
+    for node in site.of(ast.Subscript):
+        base = site.text(node.value)
+        if not isinstance(node.slice, ast.Slice):
+            if isinstance(node.slice, ast.Constant) and not isinstance(node.slice.value, int):
+                continue
+            own = site.text(node.slice)
+            for inside in (f"-{own}", f"{own}:", f":{own}"):
+                yield site.replace(node, f"{base}[{inside}]")
+            continue
+        lower, upper, step = (
+            site.text(part) if part is not None else ""
+            for part in (node.slice.lower, node.slice.upper, node.slice.step)
+        )
+        tail = f":{step}" if step else ""
+        if lower or upper:
+            yield site.replace(node, f"{base}[{upper}:{lower}{tail}]")
+        if lower and upper:
+            yield site.replace(node, f"{base}[{lower}:{tail}]")
+            yield site.replace(node, f"{base}[:{upper}{tail}]")
+        for text in dict.fromkeys(("1", "-1", *site.near_names[:2])):
+            if not lower:
+                yield site.replace(node, f"{base}[{text}:{upper}{tail}]")
+            if not upper:
+                yield site.replace(node, f"{base}[{lower}:{text}{tail}]")
+        if not step:
+            yield site.replace(node, f"{base}[{lower}:{upper}:-1]")
+        else:
+            yield site.replace(node, f"{base}[{lower}:{upper}]")
+            yield site.replace(node, f"{base}[{lower}:{upper}:-({step})]")
+
+
+@template("augment-assignment", "TBar FP12 mutate operators (Liu 2019)")
+def augment_assignment(site: Site) -> Iterator[Proposal]:
+    """`x = e` for `x += e` and its kin, and the other way round."""
+    statement = site.statement
+    if isinstance(statement, ast.AugAssign):
+        target, value = site.text(statement.target), site.text(statement.value)
+        yield from site.instead(f"{target} = {value}")
+    elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target, value = site.text(statement.targets[0]), site.text(statement.value)
+        if isinstance(statement.targets[0], ast.Name | ast.Attribute | ast.Subscript) and "\n" not in value:
+            for symbol in ("+=", "*=", "|=", "-="):
+                yield from site.instead(f"{target} {symbol} {value}")
+            yield from site.instead(f"{target} = {target} or {value}")
+
+
+OPERATOR_TEMPLATES: tuple[Template, ...] = (
+    replace_arithmetic_operator,
+    swap_operands,
+    drop_operand,
+    off_by_one,
+    change_slice,
+    augment_assignment,
+)
