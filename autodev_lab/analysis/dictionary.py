@@ -49,7 +49,9 @@ class Column:
 
 COLUMNS: tuple[Column, ...] = (
     Column("arm", Kind.TEXT, "", "Name of the arm, without the suffix of a twin."),
-    Column("replicate", Kind.INTEGER, "", "Replicate, from 0; every arm of a replicate sees the same tasks in one order."),
+    Column(
+        "replicate", Kind.INTEGER, "", "Replicate, from 0; all its arms see the same tasks in one order."
+    ),
     Column("twin", Kind.YES_NO, "", "Whether this cell is the twin: the same arm with another agent seed."),
     Column("package", Kind.TEXT, "", "Package the task is in; the cluster of the analysis."),
     Column("task_id", Kind.TEXT, "", "Id of the task; pairs rows across arms and twins."),
@@ -58,9 +60,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("parent", Kind.TEXT, "", "Task that this one follows up.", optional=True),
     Column("depth", Kind.INTEGER, "", "Follow-ups between this task and an original one; the analysis uses depth 0."),
     Column("operator", Kind.TEXT, "", "Operator that injected the bug; truth, for the analysis only.", optional=True),
-    Column(
-        "exposure_killable", Kind.YES_NO, "", "Whether an exposure test fails on the bug; truth.", optional=True
-    ),
+    Column("exposure_killable", Kind.YES_NO, "", "Whether an exposure test fails on the bug; truth.", optional=True),
     Column("oracle_killable", Kind.YES_NO, "", "Whether an oracle test fails on the bug; truth.", optional=True),
     Column("solved", Kind.YES_NO, "", "All visible tests passed on disk under the last change that was tested."),
     Column("correct", Kind.YES_NO, "", "Solved, and the change is right on all that was held out."),
@@ -72,7 +72,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("escaped", Kind.YES_NO, "", "The change reached production and is not correct."),
     Column("observed_success", Kind.YES_NO, "", "What production or a person showed; no truth in it.", optional=True),
     Column("stage", Kind.TEXT, "", "Last stage of the task."),
-    Column("candidates", Kind.INTEGER, "candidates", "Candidate changes evaluated; a replay from a cache counts in full."),
+    Column(
+        "candidates", Kind.INTEGER, "candidates", "Candidates evaluated; a replay from a cache counts in full."
+    ),
     Column("test_executions", Kind.INTEGER, "tests", "Single test cases executed."),
     Column("tokens", Kind.INTEGER, "tokens", "Language-model tokens, prompt and completion together."),
     Column("evaluations", Kind.INTEGER, "candidates", "Candidates up to and including the last change.", optional=True),
@@ -91,8 +93,13 @@ COLUMNS: tuple[Column, ...] = (
     Column("human_minutes", Kind.NUMBER, "person-min", "Cost of the person's answer, 0 without one."),
     Column("opened_at", Kind.NUMBER, "virtual s", "When the task became known."),
     Column("closed_at", Kind.NUMBER, "virtual s", "When its last stage was completed."),
-    Column("cell_finished_at", Kind.NUMBER, "virtual s", "When the whole cell was finished; the same in all its rows."),
-    Column("cell_busy_seconds", Kind.NUMBER, "virtual agent-s", "Time all agents of the cell were busy; same in all its rows."),
+    Column("cell_finished_at", Kind.NUMBER, "virtual s", "When the cell was finished; the same in all its rows."),
+    Column(
+        "cell_busy_seconds",
+        Kind.NUMBER,
+        "virtual agent-s",
+        "Time the cell's agents were busy; same in all its rows.",
+    ),
 )
 
 KEY: tuple[str, ...] = ("arm", "twin", "replicate", "task_id")

@@ -135,9 +135,7 @@ def fieller_interval(treatment: Floats, baseline: Floats, *, level: float = 0.95
     return (second, math.inf) if first < 0 <= second else (0.0, math.inf)
 
 
-def relative_effect(
-    treatment: npt.ArrayLike, baseline: npt.ArrayLike, *, n: int, level: float = 0.95
-) -> Effect:
+def relative_effect(treatment: npt.ArrayLike, baseline: npt.ArrayLike, *, n: int, level: float = 0.95) -> Effect:
     """Relative effect of paired arms: ratio of their totals minus one, with a Fieller interval over clusters.
 
     Parameters

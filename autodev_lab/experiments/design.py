@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -220,9 +220,7 @@ class Plan:
 
 def available_experiments() -> tuple[str, ...]:
     """Names of the experiments that ship with the lab."""
-    return tuple(
-        sorted(path.stem for path in resource("experiments").glob("*.yaml") if path.stem != "claims")
-    )
+    return tuple(sorted(path.stem for path in resource("experiments").glob("*.yaml") if path.stem != "claims"))
 
 
 def load_experiment(name: str | Path) -> Experiment:
@@ -242,7 +240,7 @@ def load_experiment(name: str | Path) -> Experiment:
     if text.endswith((".yaml", ".yml")):
         path = Path(text).expanduser()
         if not path.is_file():
-            raise LabError(f"{path} does not exist; name an experiment file or one of {_joined(available_experiments())}")
+            raise LabError(f"{path} does not exist; name a file or one of {_joined(available_experiments())}")
     elif text in available_experiments():
         path = resource(f"experiments/{text}.yaml")
     else:
@@ -302,9 +300,7 @@ def make_plan(
     7
     """
     if profile not in experiment.profiles:
-        raise LabError(
-            f"{experiment.name} has no profile {profile!r}; choose one of {_joined(experiment.profiles)}"
-        )
+        raise LabError(f"{experiment.name} has no profile {profile!r}; choose one of {_joined(experiment.profiles)}")
     if not 0 <= seed < 2**63:
         raise LabError(f"seed is {seed}; it must be a whole number from 0 to 2**63 - 1")
     for key in overrides or {}:
@@ -343,7 +339,6 @@ def _explain(error: ValidationError) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given: object = problem["input"]
-    shown = f"{where} is {given!r}: " if where and not isinstance(given, Mapping | Sequence) or isinstance(given, str) else (
-        f"{where}: " if where else ""
-    )
-    return shown + message
+    if where and isinstance(given, str | int | float):
+        where = f"{where} is {given!r}"
+    return f"{where}: {message}" if where else message

@@ -1,0 +1,171 @@
+"""The figures of a run: arms with intervals, paired differences by package, learning curves. Each says its n."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats
+
+from autodev_lab.analysis.claims import Judged
+from autodev_lab.analysis.frames import arm_rows, originals
+from autodev_lab.analysis.metrics import ENDPOINTS
+from autodev_lab.analysis.statistics import Estimate, cluster_rate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["arms_figure", "learning_curve", "paired_differences", "render"]
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """A figure as ``"png"`` or ``"svg"`` bytes, without dates or random ids in them."""
+    sink = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "autodev_lab", "svg.fonttype": "none"}):
+        metadata: dict[str, str | None] = {"Date": None} if kind == "svg" else {"Software": None}
+        figure.savefig(sink, format=kind, dpi=150, metadata=metadata)
+    return sink.getvalue()
+
+
+def arms_figure(metrics: Mapping[str, Mapping[str, Estimate]], *, budget: int) -> Figure:
+    """Share of tasks solved and correct for every arm, with 95 % intervals over packages.
+
+    Parameters
+    ----------
+    metrics
+        Estimates by arm and metric, in the order to draw.
+    budget
+        Candidates a task could use.
+    """
+    figure = Figure(figsize=(7.5, 0.6 * len(metrics) + 2.0), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(metrics), dtype=float)[::-1]
+    for shift, (metric, label, colour) in enumerate(
+        (("solved_at_K", "solved (visible tests pass)", _COLOURS[5]), ("correct_at_K", "correct", _COLOURS[0]))
+    ):
+        for place, estimates in zip(places, metrics.values(), strict=True):
+            _point(axes, estimates[metric], place + 0.15 - 0.3 * shift, colour, label if place == places[0] else None)
+    names = [f"{arm} (n = {estimates['correct_at_K'].n})" for arm, estimates in metrics.items()]
+    axes.set_yticks(places, names)
+    axes.set_xlim(0, 1)
+    clusters = max((estimates["correct_at_K"].clusters for estimates in metrics.values()), default=0)
+    axes.set_xlabel(f"share of tasks within {budget} candidates (95 % interval over {_packages(clusters)})")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=2, frameon=False)
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.DataFrame) -> Figure:
+    """Forest plot: treatment minus baseline in every package, and over all of them.
+
+    The interval of a package is a t interval over its tasks (means over replicates, so that a task seen twice is one
+    piece of evidence); that of all packages is over packages.
+
+    Parameters
+    ----------
+    judged
+        The claim and what was found.
+    treatment, baseline
+        Rows of the two arms.
+    """
+    endpoint = ENDPOINTS[judged.claim.endpoint]
+    keys = ["package", "replicate", "task_id"]
+    paired = originals(treatment)[[*keys, endpoint.column]].merge(
+        originals(baseline)[[*keys, endpoint.column]], on=keys, suffixes=("_t", "_b")
+    )
+    paired["difference"] = paired[f"{endpoint.column}_t"].astype(float) - paired[f"{endpoint.column}_b"].astype(float)
+    by_task = paired.groupby(["package", "task_id"], sort=True)["difference"].mean().reset_index()
+    grouped = by_task.groupby("package", sort=True)["difference"]
+    rows = [(str(package), _mean(values.to_numpy(dtype=np.float64))) for package, values in grouped]
+    overall = cluster_rate(grouped.sum().to_numpy(dtype=np.float64), grouped.size().to_numpy(dtype=np.float64))
+    rows.append(("all packages", overall))
+
+    figure = Figure(figsize=(7.5, 0.4 * len(rows) + 2.2), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(rows), dtype=float)[::-1]
+    for place, (name, estimate) in zip(places, rows, strict=True):
+        _point(axes, estimate, place, _COLOURS[6] if name == "all packages" else _COLOURS[0], None)
+    axes.axvline(0, color="grey", linewidth=1)
+    axes.set_yticks(places, [f"{name} (n = {estimate.n})" for name, estimate in rows])
+    axes.set_xlabel(
+        f"{judged.claim.treatment} minus {judged.claim.baseline}, {endpoint.label} ({endpoint.unit}), 95 % intervals"
+    )
+    effect = judged.effect
+    axes.set_title(
+        f"{judged.claim.id}: {_percent(effect.estimate)} [{_percent(effect.low)}, {_percent(effect.high)}], "
+        f"threshold {_percent(judged.claim.threshold)}: {judged.ruling.value}",
+        fontsize=10,
+    )
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def learning_curve(outcomes: pd.DataFrame, arms: Sequence[str], *, budget: int, bins: int = 8) -> Figure:
+    """Share of tasks correct within the budget, by position in the stream.
+
+    Bands are 95 % Wilson intervals over the tasks of a bin (Wilson 1927, J. American Statistical Association 22):
+    they show the scatter of tasks, and do not know of packages.
+    """
+    figure = Figure(figsize=(7.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for number, arm in enumerate(arms):
+        rows = originals(arm_rows(outcomes, arm))
+        length = int(rows["index"].max()) + 1
+        edges = np.linspace(0, length, min(bins, length) + 1)
+        place = np.clip(np.digitize(rows["index"], edges) - 1, 0, len(edges) - 2)
+        grouped = rows.groupby(place, sort=True)
+        n = grouped.size().to_numpy(dtype=np.float64)
+        successes = grouped["correct"].sum().to_numpy(dtype=np.float64)
+        middle = grouped["index"].mean().to_numpy(dtype=np.float64) + 1
+        low, high = _wilson(successes, n)
+        colour = _COLOURS[number % len(_COLOURS)]
+        axes.plot(middle, successes / n, "o-", color=colour, markersize=4, label=f"{arm} (n = {len(rows)})")
+        axes.fill_between(middle, low, high, color=colour, alpha=0.12, linewidth=0)
+    axes.set_xlabel("task's position in the stream")
+    axes.set_ylabel(f"share correct within {budget} candidates")
+    axes.set_ylim(0, 1)
+    axes.legend(loc="best", fontsize=8, frameon=False)
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _point(axes: Axes, estimate: Estimate, place: float, colour: str, label: str | None) -> None:
+    if math.isfinite(estimate.low) and math.isfinite(estimate.high):
+        axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+    axes.plot([estimate.value], [place], "o", color=colour, markersize=6, label=label)
+
+
+def _mean(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Estimate:
+    n = len(values)
+    mean = float(values.mean())
+    if n < 2:
+        return Estimate(mean, -math.inf, math.inf, n, 1)
+    reach = float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
+    return Estimate(mean, mean - reach, mean + reach, n, 1)
+
+
+def _wilson(
+    successes: np.ndarray[tuple[int], np.dtype[np.float64]], n: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    z = float(stats.norm.ppf(0.975))
+    share = successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return centre - reach, centre + reach
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:+.0f} %" if math.isfinite(value) else "unbounded" if math.isinf(value) else "undefined"
+
+
+def _packages(count: int) -> str:
+    return "1 package, so none" if count == 1 else f"{count} packages"

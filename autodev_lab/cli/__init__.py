@@ -1,0 +1,1 @@
+"""The command line: `autodev-lab`, one module a command."""

@@ -1,0 +1,45 @@
+"""The entry point `autodev-lab`: which commands there are."""
+
+from __future__ import annotations
+
+import typer
+
+from autodev_lab.cli import run as run_command
+from autodev_lab.cli import show as show_command
+from autodev_lab.cli import solve as solve_command
+from autodev_lab.cli import tasks as tasks_command
+from autodev_lab.cli import ui as ui_command
+from autodev_lab.cli.output import told
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="autodev-lab",
+    help="A laboratory for research on autonomous software development.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(told(run_command.run))
+app.add_typer(tasks_command.app, name="tasks")
+app.command("solve")(told(solve_command.solve))
+app.command("show")(told(show_command.show))
+app.command("ui")(told(ui_command.ui))
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: bool = typer.Option(False, "--version", help="Print the version and leave.", is_eager=True),
+) -> None:
+    """A laboratory for research on autonomous software development."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"autodev-lab {installed('autodev-lab')}")
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run the command line; every command is wrapped by `autodev_lab.cli.output.told`."""
+    app()

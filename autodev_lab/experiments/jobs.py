@@ -1,0 +1,85 @@
+"""The two jobs of a run, done in this process: build a package's tasks, and run a cell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from autodev_lab.analysis.dictionary import VERSION
+from autodev_lab.experiments.design import Cell, Plan
+from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.rows import cell_table, trace_line
+from autodev_lab.experiments.settings import Settings
+from autodev_lab.experiments.workers import Answer, Job
+from autodev_lab.experiments.worlds import World, build_package, open_world
+from autodev_lab.platform import run_stream
+
+__all__ = ["JobRunner", "cell_key"]
+
+
+class JobRunner:
+    """Does jobs for one run directory; keeps its world open between cells."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._directory = RunDirectory(path)
+        self._plan = self._directory.read_plan()
+        self._settings = settings
+        self._cells = {cell.name: cell for cell in self._plan.cells()}
+        self._world: World | None = None
+
+    def run(self, job: Job, progress: Callable[[int, int], None]) -> Answer:
+        """Build a package's tasks (``build``) or run a cell (``cell``)."""
+        if job.kind == "build":
+            return build_package(self._plan, job.name, self._directory, self._settings, progress)
+        return self._run_cell(self._cells[job.name], progress)
+
+    def close(self) -> None:
+        """Close the world."""
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+
+    def _run_cell(self, cell: Cell, progress: Callable[[int, int], None]) -> Answer:
+        if self._world is None:
+            self._world = open_world(self._plan, self._directory, self._settings)
+        world = self._world
+        team = self._plan.team(cell.arm)
+        run = run_stream(
+            world.stream(self._plan, cell.replicate),
+            world.environment,
+            team,
+            solver=world.solver(team),
+            oracle=world.oracle,
+            seed=self._plan.agent_seed(cell),
+            progress=progress,
+        )
+        table = cell_table(cell, run)
+        key = cell_key(self._plan, cell, world.tasks_hash, self._settings.code_hash)
+        self._directory.write_cell(cell, key, table, (trace_line(record) for record in run.records))
+        return {"rows": table.num_rows, "correct": sum(table.column("correct").to_pylist())}
+
+
+def cell_key(plan: Plan, cell: Cell, tasks_hash: str, code_hash: str) -> str:
+    """Content address of a cell: everything its rows depend on.
+
+    Parameters
+    ----------
+    tasks_hash
+        SHA-256 of the run's tasks.
+    code_hash
+        Of the lab's code.
+    """
+    content = {
+        "team": asdict(plan.team(cell.arm)),
+        "agent_seed": plan.agent_seed(cell),
+        "stream_seed": plan.stream_seed(cell.replicate),
+        "cell": asdict(cell),
+        "parameters": plan.parameters.model_dump(mode="json", exclude={"arms", "twins", "replicates"}),
+        "tasks": tasks_hash,
+        "code": code_hash,
+        "dictionary": VERSION,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

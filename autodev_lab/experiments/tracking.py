@@ -1,0 +1,276 @@
+"""Mirrors a run directory to MLflow: a parent run an experiment, a child a cell, step = task index.
+
+Written by the parent process alone, after the run directory is complete: MLflow is a view, the directory the truth.
+Honours ``MLFLOW_TRACKING_URI`` and an active run; otherwise a SQLite store beside the runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from autodev_lab.analysis.frames import originals, read_outcomes
+from autodev_lab.errors import LabError
+from autodev_lab.experiments.design import Cell, Plan
+from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.resources import runs_directory
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["mirror", "quiet_environment", "tracking_uri"]
+
+_BATCH = 1000
+"""MLflow's limit of metrics a call."""
+
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+_CURVES = ("correct", "solved", "candidates", "escaped")
+"""Columns logged task by task, as running means."""
+
+
+def quiet_environment() -> dict[str, str]:
+    """Environment variables that keep MLflow from phoning home; the user's own settings win."""
+    return {name: os.environ.get(name, value) for name, value in _QUIET.items()}
+
+
+def tracking_uri() -> str:
+    """``MLFLOW_TRACKING_URI``, or the store beside the runs."""
+    chosen = os.environ.get("MLFLOW_TRACKING_URI")
+    return chosen or f"sqlite:///{runs_directory() / 'mlflow.db'}"
+
+
+def mirror(plan: Plan, directory: RunDirectory, summary: Mapping[str, object]) -> dict[str, str]:
+    """Write a finished (or partial) run to MLflow and note where, in ``mlflow.json``.
+
+    Returns
+    -------
+    dict
+        ``tracking_uri`` and ``run_id`` of the parent run.
+
+    Raises
+    ------
+    LabError
+        If the store cannot be written; the run directory is not affected.
+    """
+    uri = tracking_uri()
+    with _quiet():
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        before = mlflow.get_tracking_uri()
+        try:
+            mlflow.set_tracking_uri(uri)
+            run_id = _write(plan, directory, summary, uri)
+        except (MlflowException, OSError) as error:
+            reason = str(error).splitlines()[0][:300]
+            raise LabError(
+                f"MLflow at {_without_secrets(uri)} cannot be written ({reason}); "
+                "set MLFLOW_TRACKING_URI or use --no-mlflow"
+            ) from error
+        finally:
+            if before != uri:
+                mlflow.set_tracking_uri(before)
+    note = {"tracking_uri": _without_secrets(uri), "run_id": run_id}
+    directory.write_json(directory.path / "mlflow.json", note)
+    return note
+
+
+def _write(plan: Plan, directory: RunDirectory, summary: Mapping[str, object], uri: str) -> str:
+    import mlflow
+    from mlflow import MlflowClient
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    client = MlflowClient(uri)
+    active = mlflow.active_run()
+    experiment_id = active.info.experiment_id if active is not None else _experiment(client, plan, uri)
+    tags = {
+        "autodev_lab.run_id": directory.id,
+        "autodev_lab.configuration_hash": plan.configuration_hash,
+        "autodev_lab.confirmatory": str(summary["confirmatory"]).lower(),
+    }
+    known = _runs_by_tag(client, experiment_id, directory.id)
+    parent_id = known.pop("", None)
+    if parent_id is None:
+        parent_tags = {**tags, **({MLFLOW_PARENT_RUN_ID: active.info.run_id} if active is not None else {})}
+        parent_id = client.create_run(
+            experiment_id, run_name=f"{plan.experiment.name}-{plan.profile}-s{plan.seed}", tags=parent_tags
+        ).info.run_id
+        _log_params(client, parent_id, _parameters(plan))
+    _log_metrics(client, parent_id, _summary_metrics(summary))
+    _artifacts(client, parent_id, directory)
+    outcomes = read_outcomes(directory.outcomes)
+    for cell in plan.cells():
+        rows = outcomes[
+            (outcomes["arm"] == cell.arm) & (outcomes["twin"] == cell.twin) & (outcomes["replicate"] == cell.replicate)
+        ]
+        if rows.empty or cell.name in known:
+            continue
+        child_tags = {**tags, MLFLOW_PARENT_RUN_ID: parent_id, "autodev_lab.cell": cell.name}
+        child = client.create_run(experiment_id, run_name=cell.name, tags=child_tags).info.run_id
+        _log_cell(client, child, plan, cell, rows)
+        client.set_terminated(child, "FINISHED")
+    client.set_terminated(parent_id, "FINISHED" if summary["complete"] else "KILLED")
+    return str(parent_id)
+
+
+def _experiment(client: MlflowClient, plan: Plan, uri: str) -> str:
+    name = f"autodev_lab/{plan.experiment.name}"
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    # a local store keeps its artifacts beside itself and not in the working directory
+    location = (runs_directory() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _runs_by_tag(client: MlflowClient, experiment_id: str, run_id: str) -> dict[str, str]:
+    """Runs of an earlier mirroring, by cell name; the parent under the empty name."""
+    runs: dict[str, str] = {}
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment_id], f"tags.`autodev_lab.run_id` = '{run_id}'", max_results=1000, page_token=token
+        )
+        for run in page:
+            runs[run.data.tags.get("autodev_lab.cell", "")] = run.info.run_id
+        token = page.token
+        if not token:
+            return runs
+
+
+def _parameters(plan: Plan) -> dict[str, str]:
+    parameters = {name: _text(value) for name, value in plan.parameters.model_dump(mode="json").items()}
+    return {"experiment": plan.experiment.name, "profile": plan.profile, "seed": str(plan.seed), **parameters}
+
+
+def _summary_metrics(summary: Mapping[str, object]) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    arms, claims = summary["arms"], summary["claims"]
+    assert isinstance(arms, dict) and isinstance(claims, list)
+    for arm, values in arms.items():
+        metrics.update({f"{arm}.{name}": float(value) for name, value in values.items() if value is not None})
+    for claim in claims:
+        named = {"estimate": claim["estimate"], "low": claim["ci"][0], "high": claim["ci"][1]}
+        named["noise_floor"] = claim["noise_floor"]
+        metrics.update({f"claim.{claim['id']}.{name}": float(v) for name, v in named.items() if v is not None})
+    return metrics
+
+
+def _log_cell(client: MlflowClient, run_id: str, plan: Plan, cell: Cell, rows: pd.DataFrame) -> None:
+    from mlflow.entities import Metric
+
+    team = plan.experiment.arms[cell.arm]
+    _log_params(
+        client,
+        run_id,
+        {
+            "arm": cell.arm,
+            "twin": str(cell.twin).lower(),
+            "replicate": str(cell.replicate),
+            "memory": team.memory,
+            "order": team.order,
+            "developers": str(plan.team(cell.arm).developers),
+            "budget": str(plan.parameters.budget),
+        },
+    )
+    tasks = originals(rows).sort_values("index", kind="stable")
+    steps = tasks["index"].to_numpy()
+    count = np.arange(1, len(tasks) + 1)
+    metrics = [
+        # a fixed time stamp: virtual time has no place on a calendar, and the step says the order
+        Metric(f"{column}_so_far", float(value), int(step), int(step))
+        for column in _CURVES
+        for step, value in zip(steps, tasks[column].to_numpy(dtype=np.float64).cumsum() / count, strict=True)
+    ]
+    metrics += [Metric(name, value, 0, 0) for name, value in _totals(tasks).items()]
+    for start in range(0, len(metrics), _BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+
+
+def _totals(tasks: pd.DataFrame) -> dict[str, float]:
+    return {
+        "correct_at_K": float(tasks["correct"].mean()),
+        "solved_at_K": float(tasks["solved"].mean()),
+        "escaped": float(tasks["escaped"].mean()),
+        "candidates_mean": float(tasks["candidates"].mean()),
+        "human_minutes": float(tasks["human_minutes"].sum()),
+    }
+
+
+def _log_params(client: MlflowClient, run_id: str, values: Mapping[str, str]) -> None:
+    from mlflow.entities import Param
+
+    client.log_batch(run_id, params=[Param(name, value[:500]) for name, value in values.items()])
+
+
+def _log_metrics(client: MlflowClient, run_id: str, values: Mapping[str, float]) -> None:
+    from mlflow.entities import Metric
+
+    metrics: Sequence[Metric] = [Metric(name, value, 0, 0) for name, value in values.items()]
+    for start in range(0, len(metrics), _BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+
+
+def _artifacts(client: MlflowClient, run_id: str, directory: RunDirectory) -> None:
+    for path in (
+        directory.outcomes,
+        directory.summary,
+        directory.path / "summary.txt",
+        directory.spec,
+        directory.provenance,
+        directory.attrition,
+    ):
+        if path.exists():
+            client.log_artifact(run_id, str(path))
+    for folder in (directory.figures, directory.notebook):
+        if folder.is_dir():
+            client.log_artifacts(run_id, str(folder), folder.name)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's and its store's chatter off the terminal, and its telemetry off the network."""
+    for name, value in quiet_environment().items():
+        os.environ.setdefault(name, value)
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "sqlalchemy")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _without_secrets(uri: str) -> str:
+    """A URI without user and password.
+
+    Examples
+    --------
+    >>> _without_secrets("https://me:secret@host/x")
+    'https://host/x'
+    """
+    scheme, separator, rest = uri.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+
+
+def _text(value: object) -> str:
+    return ",".join(str(part) for part in value) if isinstance(value, list) else json.dumps(value).strip('"')
