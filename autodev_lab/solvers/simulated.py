@@ -1,0 +1,134 @@
+"""The solver of the simulated world: tries templates uniformly, by what was learned, or by a placebo of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from autodev_lab.errors import LabError
+from autodev_lab.files import stable_seed
+from autodev_lab.protocols import Workspace
+from autodev_lab.records import Attempt, Candidate, Change, Cost, Edit, PatternRecord, PatternTrial, TaskContext
+
+__all__ = ["SimulatedSolver"]
+
+_ORDERS = ("uniform", "learned", "placebo")
+_PRIOR_SUCCESSES = 1.0
+_PRIOR_TRIES = 10.0
+
+
+class SimulatedSolver:
+    """Search over the templates that apply to a simulated task.
+
+    ``uniform`` takes the next candidate from a template drawn uniformly each time. ``learned`` prefers templates by
+    success per try, shrunk towards 1 in 10, the k-th candidate of a template counting 1/k of its first (if the first
+    ones failed, the template is likely the wrong one). ``placebo`` does the same with every template's record
+    exchanged for another's: it has the machinery and none of the knowledge.
+
+    Parameters
+    ----------
+    order
+        ``"uniform"``, ``"learned"`` or ``"placebo"``.
+    candidate_seconds
+        Virtual seconds a candidate takes.
+
+    Raises
+    ------
+    LabError
+        If `order` is unknown.
+    """
+
+    def __init__(self, order: str = "learned", candidate_seconds: float = 0.0065) -> None:
+        if order not in _ORDERS:
+            raise LabError(f"order is {order!r}; choose one of {', '.join(_ORDERS)}")
+        self._order = order
+        self._seconds = candidate_seconds
+
+    @property
+    def name(self) -> str:
+        """Short name, recorded with every change."""
+        return f"simulated-{self._order}"
+
+    def solve(
+        self, context: TaskContext, workspace: Workspace, budget: int, rng: np.random.Generator
+    ) -> tuple[Attempt, Cost]:
+        """Try candidates until one passes the visible tests or `budget` of them are spent; never a rejected one."""
+        path = workspace.paths()[0]
+        sites = [(name, int(count)) for name, count in map(str.split, workspace.read(path).splitlines())]
+        refused = {change.edits for change in context.rejected}
+        tries = [0] * len(sites)
+        executions = spent = 0
+        found: Change | None = None
+        winner = -1
+        for number, site in self._sequence(context, sites, rng):
+            if spent >= budget:
+                break
+            pattern = sites[number][0]
+            edits = (Edit(path, number + 1, number + 1, f"{pattern} {site}\n"),)
+            if edits in refused:
+                continue
+            verdict = workspace.evaluate((Candidate(edits, pattern),))[0]
+            spent += 1
+            tries[number] += 1
+            executions += verdict.test_executions
+            if verdict.plausible:
+                winner = number
+                diff = f"--- a/{path}\n+++ b/{path}\n@@ -{number + 1} +{number + 1} @@\n-{pattern} {sites[number][1]}\n"
+                found = Change(context.task.id, edits, f"{diff}+{pattern} {site}\n", self.name, (pattern,), spent)
+                break
+        trials = tuple(
+            PatternTrial(sites[number][0], count, int(number == winner)) for number, count in enumerate(tries) if count
+        )
+        cost = Cost(candidates=spent, test_executions=executions, seconds=spent * self._seconds)
+        return Attempt(context.task.id, found, trials, cost), cost
+
+    def _sequence(
+        self, context: TaskContext, sites: Sequence[tuple[str, int]], rng: np.random.Generator
+    ) -> list[tuple[int, int]]:
+        """(template, candidate) pairs in the order to try them."""
+        total = sum(count for _, count in sites)
+        draws = rng.random(total)
+        if self._order == "uniform":
+            return _uniform(sites, draws)
+        names = [name for name, _ in sites]
+        records = context.patterns if self._order == "learned" else _exchanged(context.patterns, names)
+        ranked: list[tuple[float, float, int, int]] = []
+        position = 0
+        for number, (name, count) in enumerate(sites):
+            rate = _rate(records.get(name))
+            tie = float(draws[position])  # one draw a template: equal templates are tried in a random order
+            ranked += [(-rate / (site + 1), tie, number, site) for site in range(count)]
+            position += count
+        ranked.sort()
+        return [(number, site) for _, _, number, site in ranked]
+
+
+def _uniform(sites: Sequence[tuple[str, int]], draws: np.ndarray) -> list[tuple[int, int]]:
+    """Draw a template uniformly among those with candidates left, and take its next candidate, until none is left."""
+    left = [number for number, (_, count) in enumerate(sites) if count]
+    used = [0] * len(sites)
+    sequence: list[tuple[int, int]] = []
+    for draw in draws.tolist():
+        place = int(draw * len(left))
+        number = left[place]
+        sequence.append((number, used[number]))
+        used[number] += 1
+        if used[number] == sites[number][1]:
+            del left[place]
+    return sequence
+
+
+def _rate(record: PatternRecord | None) -> float:
+    """Success per try, shrunk towards the prior."""
+    if record is None:
+        return _PRIOR_SUCCESSES / _PRIOR_TRIES
+    return (record.successes + _PRIOR_SUCCESSES) / (record.tries + _PRIOR_TRIES)
+
+
+def _exchanged(records: Mapping[str, PatternRecord], names: Sequence[str]) -> dict[str, PatternRecord]:
+    """Give every template the record of the next one in a fixed shuffled circle, so that none keeps its own."""
+    circle = sorted({*records, *names}, key=lambda name: stable_seed("placebo", name))
+    return {
+        name: records[other] for name, other in zip(circle, [*circle[1:], *circle[:1]], strict=True) if other in records
+    }
