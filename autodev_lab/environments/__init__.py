@@ -1,0 +1,1 @@
+"""Environments: worlds that give evidence about tasks and changes, never judgement."""

@@ -1,0 +1,118 @@
+"""A cache on disk of what was seen, by content: one SQLite file that many processes may share.
+
+A key is a hash of everything a result depends on, so an entry never grows stale, and a result read from the cache is
+the same bytes as a fresh one. SQLite's write-ahead log keeps the file valid when a process is killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeAlias
+
+from autodev_lab.errors import LabError
+
+__all__ = ["Json", "ResultCache", "key_of"]
+
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+
+_BUSY_SECONDS = 60.0
+
+
+def key_of(kind: str, *parts: Json) -> str:
+    """Hash of a kind of result and all it depends on.
+
+    Examples
+    --------
+    >>> key_of("test", ["a", "b"]) == key_of("test", ("a", "b")) != key_of("test", ["a"], ["b"])
+    True
+    """
+    text = json.dumps([kind, *parts], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+class ResultCache:
+    """Results by key.
+
+    Parameters
+    ----------
+    path
+        The SQLite file; it and its directory are made when missing.
+
+    Raises
+    ------
+    LabError
+        If the file cannot be opened or is no SQLite file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._process = -1
+        self._open()
+
+    def get(self, key: str) -> Json | None:
+        """What was kept under a key, or None."""
+        row = self._open().execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        value: Json = json.loads(row[0])
+        return value
+
+    def put(self, key: str, value: Json) -> None:
+        """Keep a result; the first one kept under a key stays."""
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+        try:
+            self._open().execute("INSERT OR IGNORE INTO results (key, value) VALUES (?, ?)", (key, text))
+        except sqlite3.OperationalError as error:
+            raise LabError(
+                f"cannot write the cache {self._path}: {error}; choose a writable place with room"
+            ) from error
+
+    def remember(self, key: str, make: Callable[[], Json]) -> Json:
+        """What was kept under a key, else what `make` returns, which is kept."""
+        known = self.get(key)
+        if known is not None:
+            return known
+        self.put(key, make())
+        kept = self.get(key)
+        assert kept is not None
+        return kept
+
+    def close(self) -> None:
+        """Close the file; a later call opens it again."""
+        if self._connection is not None and self._process == os.getpid():
+            self._connection.close()
+        self._connection = None
+
+    def __enter__(self) -> ResultCache:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> sqlite3.Connection:
+        """This process's own connection (one must not be carried through a fork)."""
+        if self._connection is not None and self._process == os.getpid():
+            return self._connection
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        except (OSError, sqlite3.Error) as error:
+            raise LabError(
+                f"cannot open the cache {self._path}: {error}; choose a writable place, or remove the file"
+            ) from error
+        self._connection, self._process = connection, os.getpid()
+        return connection
