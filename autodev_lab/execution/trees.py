@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import io
-import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from autodev_lab.execution.inside.lines import encoding_of, splice, split_lines
 from autodev_lab.records import Edit
 
 __all__ = ["SourceTree", "apply_edits", "apply_to_tree", "read_source", "split_lines", "tree_hash", "unified_diff"]
@@ -43,17 +42,6 @@ class SourceTree:
     dependencies: Path | None = None
 
 
-def split_lines(text: str) -> list[str]:
-    r"""Split into lines as Python counts them (``\n``, ``\r\n``, ``\r``; a form feed ends no line), ends kept.
-
-    Examples
-    --------
-    >>> split_lines("a\x0cb\r\nc")
-    ['a\x0cb\r\n', 'c']
-    """
-    return io.StringIO(text, newline="").readlines()
-
-
 def apply_edits(text: str, edits: Sequence[Edit]) -> str:
     r"""Apply line edits of one file; every edit's line numbers refer to the text as given.
 
@@ -79,47 +67,13 @@ def apply_edits(text: str, edits: Sequence[Edit]) -> str:
     >>> apply_edits("a\nb\nc\n", [Edit("m.py", 2, 2, "B\n"), Edit("m.py", 1, 0, "# top\n")])
     '# top\na\nB\nc\n'
     """
-    lines = split_lines(text)
-    if len({edit.path for edit in edits}) > 1:
-        raise ValueError("edits of several files; apply them one file at a time")
-    result: list[str] = []
-    cursor = 1
-    for edit in sorted(edits, key=lambda one: (one.start_line, one.end_line)):
-        if edit.start_line < 1 or edit.end_line < edit.start_line - 1 or edit.end_line > len(lines):
-            raise ValueError(
-                f"{edit.path}: lines {edit.start_line}-{edit.end_line} lie outside the file's 1-{len(lines)}"
-            )
-        if edit.start_line > len(lines) + 1:
-            raise ValueError(f"{edit.path}: insertion before line {edit.start_line} of {len(lines)} lines")
-        if edit.start_line < cursor:
-            raise ValueError(f"{edit.path}: edits overlap at line {edit.start_line}")
-        _append(result, lines[cursor - 1 : edit.start_line - 1])
-        _append(result, [edit.replacement])
-        cursor = edit.end_line + 1
-    _append(result, lines[cursor - 1 :])
-    return "".join(result)
-
-
-def _append(result: list[str], parts: Sequence[str]) -> None:
-    """Add text on a line of its own: a last line without its newline gets one before more follows."""
-    parts = [part for part in parts if part]
-    if parts and result and not result[-1].endswith(("\n", "\r")):
-        result[-1] += "\n"
-    result.extend(parts)
+    return splice(split_lines(text), [(edit.path, edit.start_line, edit.end_line, edit.replacement) for edit in edits])
 
 
 def read_source(path: Path) -> str:
     """Text of a Python file in its declared encoding, line ends untouched."""
     data = path.read_bytes()
-    return data.decode(_encoding(data))
-
-
-def _encoding(data: bytes) -> str:
-    """Encoding by byte order mark or coding comment (PEP 263)."""
-    try:
-        return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
-    except SyntaxError:
-        return "utf-8"
+    return data.decode(encoding_of(data))
 
 
 def apply_to_tree(root: Path, edits: Sequence[Edit]) -> None:
@@ -144,7 +98,7 @@ def apply_to_tree(root: Path, edits: Sequence[Edit]) -> None:
     for path, group in by_path.items():
         target = _inside(root, path)
         data = target.read_bytes() if target.exists() else b""
-        encoding = _encoding(data)
+        encoding = encoding_of(data)
         changed.append((target, apply_edits(data.decode(encoding), group).encode(encoding)))
     for target, data in changed:
         target.parent.mkdir(parents=True, exist_ok=True)
