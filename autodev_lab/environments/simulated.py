@@ -121,6 +121,7 @@ class SimulatedEnvironment:
     def __init__(self, items: Iterable[StreamItem], parameters: SimulationParameters | None = None) -> None:
         self._parameters = load_parameters() if parameters is None else parameters
         self._truths: dict[str, SimulatedTruth] = {}
+        self._spectra: dict[tuple[str, int, int], tuple[LineSpectrum, ...]] = {}
         for item in items:
             if not isinstance(item.truth, SimulatedTruth):
                 raise LabError(
@@ -144,10 +145,8 @@ class SimulatedEnvironment:
         """Run the visible tests on the faulty source: the harder the task, the more lines look suspicious."""
         p = self._parameters
         truth = self._truth(task)
-        path = _path(task)
         failed = 1 + int(3 * chance(f"{truth.key}\x1ffailing"))
-        lines = 1 + int(_MOST_SUSPECTS * truth.difficulty)
-        spectrum = tuple(LineSpectrum(path, line, failed, line - 1) for line in range(1, lines + 1))
+        spectrum = self._spectrum(_path(task), failed, 1 + int(_MOST_SUSPECTS * truth.difficulty))
         diagnosis = Diagnosis(
             task.id, tuple(_test(n) for n in range(failed)), failed, max(0, p.visible_tests - failed), spectrum
         )
@@ -225,17 +224,23 @@ class SimulatedEnvironment:
     def _workspace(self, task: Task) -> SimulatedWorkspace:
         return SimulatedWorkspace(self._truth(task), _path(task), self._parameters)
 
+    def _spectrum(self, path: str, failed: int, lines: int) -> tuple[LineSpectrum, ...]:
+        """The same records for all tasks that look the same: making them anew would be the dearest part of a task."""
+        key = (path, failed, lines)
+        if key not in self._spectra:
+            self._spectra[key] = tuple(LineSpectrum(path, line, failed, line - 1) for line in range(1, lines + 1))
+        return self._spectra[key]
+
     def _key(self, task: Task, change: Change) -> str:
-        return f"{self._truth(task).key}\x1f{change.candidate.id}"
+        return _content(self._truth(task), change)
 
     def _different(self, truth: SimulatedTruth, change: Change) -> bool:
-        return chance(f"{truth.key}\x1f{change.candidate.id}\x1fdifferent") < truth.different
+        return chance(f"{_content(truth, change)}\x1fdifferent") < truth.different
 
     def _defective(self, truth: SimulatedTruth, change: Change) -> bool:
         if not self._different(truth, change):
             return False
-        key = f"{truth.key}\x1f{change.candidate.id}\x1fdefect"
-        return chance(key) < self._parameters.defect_given_different
+        return chance(f"{_content(truth, change)}\x1fdefect") < self._parameters.defect_given_different
 
     def _shown(self, task: Task, change: Change, sampled: int) -> tuple[str, ...]:
         """Production checks among the first `sampled` that fail; all of them when even the visible tests do."""
@@ -250,6 +255,12 @@ class SimulatedEnvironment:
             for number in range(sampled)
             if chance(f"{key}\x1fexposure\x1f{number}") < truth.reveal
         )
+
+
+def _content(truth: SimulatedTruth, change: Change) -> str:
+    """Names a task and a change's content, never its provenance."""
+    edits = "\x1f".join(f"{e.path}\x1f{e.start_line}\x1f{e.end_line}\x1f{e.replacement}" for e in change.edits)
+    return f"{truth.key}\x1f{edits}"
 
 
 def _path(task: Task) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class SimulatedSolver:
         executions = spent = 0
         found: Change | None = None
         winner = -1
-        for number, site in self._sequence(context, sites, rng):
+        for number, site in self._sequence(context, sites, budget + len(refused), rng):
             if spent >= budget:
                 break
             pattern = sites[number][0]
@@ -84,39 +85,44 @@ class SimulatedSolver:
         return Attempt(context.task.id, found, trials, cost), cost
 
     def _sequence(
-        self, context: TaskContext, sites: Sequence[tuple[str, int]], rng: np.random.Generator
-    ) -> list[tuple[int, int]]:
-        """(template, candidate) pairs in the order to try them."""
-        total = sum(count for _, count in sites)
-        draws = rng.random(total)
+        self, context: TaskContext, sites: Sequence[tuple[str, int]], most: int, rng: np.random.Generator
+    ) -> Iterator[tuple[int, int]]:
+        """(template, candidate) pairs in the order to try them, at most `most`."""
         if self._order == "uniform":
-            return _uniform(sites, draws)
+            return _uniform(sites, rng.random(min(most, sum(count for _, count in sites))).tolist())
         names = [name for name, _ in sites]
         records = context.patterns if self._order == "learned" else _exchanged(context.patterns, names)
-        ranked: list[tuple[float, float, int, int]] = []
-        position = 0
-        for number, (name, count) in enumerate(sites):
-            rate = _rate(records.get(name))
-            tie = float(draws[position])  # one draw a template: equal templates are tried in a random order
-            ranked += [(-rate / (site + 1), tie, number, site) for site in range(count)]
-            position += count
-        ranked.sort()
-        return [(number, site) for _, _, number, site in ranked]
+        rates = [_rate(records.get(name)) for name in names]
+        return _ranked(sites, rates, rng.random(len(sites)).tolist())
 
 
-def _uniform(sites: Sequence[tuple[str, int]], draws: np.ndarray) -> list[tuple[int, int]]:
-    """Draw a template uniformly among those with candidates left, and take its next candidate, until none is left."""
+def _uniform(sites: Sequence[tuple[str, int]], draws: Sequence[float]) -> Iterator[tuple[int, int]]:
+    """Draw a template uniformly among those with candidates left, and take its next candidate; one for each draw."""
     left = [number for number, (_, count) in enumerate(sites) if count]
     used = [0] * len(sites)
-    sequence: list[tuple[int, int]] = []
-    for draw in draws.tolist():
+    for draw in draws:
         place = int(draw * len(left))
         number = left[place]
-        sequence.append((number, used[number]))
+        yield number, used[number]
         used[number] += 1
         if used[number] == sites[number][1]:
             del left[place]
-    return sequence
+
+
+def _ranked(
+    sites: Sequence[tuple[str, int]], rates: Sequence[float], ties: Sequence[float]
+) -> Iterator[tuple[int, int]]:
+    """Candidates by their template's rate over their place in it, best first; equal ones in the order of `ties`."""
+    heap = [(-rates[number], ties[number], number, 0) for number, (_, count) in enumerate(sites) if count]
+    heapq.heapify(heap)
+    while heap:
+        _, tie, number, site = heap[0]
+        yield number, site
+        site += 1
+        if site < sites[number][1]:
+            heapq.heapreplace(heap, (-rates[number] / (site + 1), tie, number, site))
+        else:
+            heapq.heappop(heap)
 
 
 def _rate(record: PatternRecord | None) -> float:
