@@ -93,7 +93,9 @@ def fetch_archive(requirement: str, destination: Path, *, sha256: str | None = N
             if path.is_file() and path.parent.name.startswith(("pip-unpack-", "out")) and _is_archive_of(path, name)
         )
         if not archives:
-            raise LabError(f"cannot fetch the source archive of {requirement}: {_reason(done.stderr)}")
+            raise LabError(
+                f"cannot fetch the source archive of {requirement}: {_reason(done.stderr, 'source archive')}"
+            )
         digest = hashlib.sha256(archives[0].read_bytes()).hexdigest()
         if sha256 is not None and digest != sha256:
             raise LabError(f"the source archive of {requirement} has sha256 {digest}, not {sha256}; it was not used")
@@ -130,7 +132,9 @@ def install_dependencies(requirements: Sequence[str], destination: Path, *, reso
             command += [*([] if resolve else ["--no-deps"]), "--target", str(scratch / "out"), *requirements]
             done = _pip(command, temporary, ", ".join(requirements))
             if done.returncode != 0:
-                raise LabError(f"cannot install the dependencies {', '.join(requirements)}: {_reason(done.stderr)}")
+                raise LabError(
+                    f"cannot install the dependencies {', '.join(requirements)}: {_reason(done.stderr, 'wheel')}"
+                )
         (scratch / "out").mkdir(exist_ok=True)
         (scratch / "out").replace(destination)
     finally:
@@ -167,12 +171,12 @@ def _is_archive_of(path: Path, name: str) -> bool:
     return normalise(path.name).startswith(normalise(name) + "-")
 
 
-def _reason(stderr: str) -> str:
+def _reason(stderr: str, kind: str) -> str:
     lines = [line.removeprefix("ERROR:").strip() for line in stderr.splitlines() if line.startswith("ERROR:")]
     said = " ".join(lines) or (stderr.strip().splitlines() or ["pip said nothing"])[-1]
     if "No matching distribution" in said or "Could not find a version" in said:
         unreachable = any(word in stderr for word in ("NewConnectionError", "connection", "Temporary failure", "SSL"))
         if unreachable:
             return "pip could not reach its index; go online once, or give a source directory"
-        return "pip finds no such source archive; check the name and version, or give a source directory"
+        return f"pip finds no such {kind}; check the name and version, or give a source directory"
     return said[:300]

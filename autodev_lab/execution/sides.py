@@ -31,7 +31,6 @@ IGNORED = (
     "*.pyc",
     "*.pyo",
     "*.egg-info",
-    "*.dist-info",
     "*.orig",
     "node_modules",
     "__pypackages__",

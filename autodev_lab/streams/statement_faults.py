@@ -43,9 +43,8 @@ def removed_assignment(site: Site) -> Iterator[Fault]:
         yield from _removed(site, node)
     elif isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = node.targets[0]
-        if isinstance(target, ast.Attribute | ast.Subscript) or (
-            isinstance(target, ast.Name) and site.function.bindings.get(target.id, 0) > 1
-        ):
+        rebound = isinstance(target, ast.Name) and site.function.bindings.get(target.id, 0) > 1
+        if rebound or isinstance(target, ast.Attribute | ast.Subscript):
             yield from _removed(site, node)
 
 
