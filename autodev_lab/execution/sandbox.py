@@ -37,7 +37,7 @@ __all__ = [
     "run_sandboxed",
 ]
 
-RUNNER_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
+RUNNER_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 INSIDE = Path(__file__).parent / "inside"
 _NO_ROOM = 125
 
@@ -186,6 +186,8 @@ def runner_paths() -> tuple[str, ...]:
     found = []
     for name in RUNNER_PACKAGES:
         spec = importlib.util.find_spec(name)
+        if name == "py" and (spec is None or spec.origin is None):
+            continue  # a shim that not every version of pytest ships
         if spec is None or spec.origin is None:
             raise LabError(f"{name} is not installed; install the lab again with: python -m pip install autodev-lab")
         origin = Path(spec.origin)
@@ -375,7 +377,7 @@ def run_sandboxed(
     tree, edits, dependencies
         A source tree copied to ``/lab/tree``, edits applied to the copy, its third-party packages at ``/lab/deps``.
     stdin
-        Bytes given on standard input.
+        Bytes given on standard input; without namespaces ``{home}`` in them and in `env` becomes the room's directory.
 
     Returns
     -------
@@ -401,6 +403,10 @@ def run_sandboxed(
         )
         if not report.namespaces:
             link_runner(home)
+            spec = replace(
+                spec, environment=tuple((name, value.replace("{home}", home)) for name, value in spec.environment)
+            )
+            stdin = stdin.replace(b"{home}", home.encode())
         request = {"spec": spec.to_json(), "argv": list(argv), "cwd": str(cwd or ""), "cpu_seconds": max(1, int(limits.cpu_seconds_total))}
         wall = wall_seconds if wall_seconds is not None else 10 * limits.cpu_seconds_total + 60
         done = _communicate(request, stdin, wall, limits.output_bytes)
