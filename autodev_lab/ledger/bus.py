@@ -27,7 +27,14 @@ class InMemorySubscription:
         self._signal.set()
 
     async def next(self, timeout: float | None = None) -> Event | None:
-        """Wait for the next event, at most `timeout` seconds; None when the time ran out or the subscription closed."""
+        """Wait for the next event, at most `timeout` seconds; None when the time ran out or the subscription closed.
+
+        With a timeout of 0 it only looks, and nobody else runs in between.
+        """
+        if self._events:
+            return self._events.popleft()
+        if timeout is not None and timeout <= 0:
+            return None
         runtime = self._bus.runtime
         deadline = None if timeout is None else runtime.now() + timeout
         while not self._events:
