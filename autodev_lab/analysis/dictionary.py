@@ -49,9 +49,7 @@ class Column:
 
 COLUMNS: tuple[Column, ...] = (
     Column("arm", Kind.TEXT, "", "Name of the arm, without the suffix of a twin."),
-    Column(
-        "replicate", Kind.INTEGER, "", "Replicate, from 0; all its arms see the same tasks in one order."
-    ),
+    Column("replicate", Kind.INTEGER, "", "Replicate, from 0; all its arms see the same tasks in one order."),
     Column("twin", Kind.YES_NO, "", "Whether this cell is the twin: the same arm with another agent seed."),
     Column("package", Kind.TEXT, "", "Package the task is in; the cluster of the analysis."),
     Column("task_id", Kind.TEXT, "", "Id of the task; pairs rows across arms and twins."),
@@ -72,9 +70,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("escaped", Kind.YES_NO, "", "The change reached production and is not correct."),
     Column("observed_success", Kind.YES_NO, "", "What production or a person showed; no truth in it.", optional=True),
     Column("stage", Kind.TEXT, "", "Last stage of the task."),
-    Column(
-        "candidates", Kind.INTEGER, "candidates", "Candidates evaluated; a replay from a cache counts in full."
-    ),
+    Column("candidates", Kind.INTEGER, "candidates", "Candidates evaluated; a replay from a cache counts in full."),
     Column("test_executions", Kind.INTEGER, "tests", "Single test cases executed."),
     Column("tokens", Kind.INTEGER, "tokens", "Language-model tokens, prompt and completion together."),
     Column("evaluations", Kind.INTEGER, "candidates", "Candidates up to and including the last change.", optional=True),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["arms_figure", "learning_curve", "paired_differences", "render"]
+
+Floats = npt.NDArray[np.float64]
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
@@ -122,9 +125,9 @@ def learning_curve(outcomes: pd.DataFrame, arms: Sequence[str], *, budget: int, 
         length = int(rows["index"].max()) + 1
         edges = np.linspace(0, length, min(bins, length) + 1)
         place = np.clip(np.digitize(rows["index"], edges) - 1, 0, len(edges) - 2)
-        grouped = rows.groupby(place, sort=True)
-        n = grouped.size().to_numpy(dtype=np.float64)
-        successes = grouped["correct"].sum().to_numpy(dtype=np.float64)
+        grouped = rows.groupby(np.asarray(place), sort=True)
+        n = np.asarray(grouped.size(), dtype=np.float64)
+        successes = np.asarray(grouped["correct"].sum(), dtype=np.float64)
         middle = grouped["index"].mean().to_numpy(dtype=np.float64) + 1
         low, high = _wilson(successes, n)
         colour = _COLOURS[number % len(_COLOURS)]
@@ -144,7 +147,7 @@ def _point(axes: Axes, estimate: Estimate, place: float, colour: str, label: str
     axes.plot([estimate.value], [place], "o", color=colour, markersize=6, label=label)
 
 
-def _mean(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Estimate:
+def _mean(values: Floats) -> Estimate:
     n = len(values)
     mean = float(values.mean())
     if n < 2:
@@ -153,9 +156,7 @@ def _mean(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Estimate:
     return Estimate(mean, mean - reach, mean + reach, n, 1)
 
 
-def _wilson(
-    successes: np.ndarray[tuple[int], np.dtype[np.float64]], n: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def _wilson(successes: Floats, n: Floats) -> tuple[Floats, Floats]:
     z = float(stats.norm.ppf(0.975))
     share = successes / n
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -315,9 +315,10 @@ def make_plan(
             raise LabError(f"{experiment.name} has no arm {arm!r}; choose among {_joined(experiment.arms)}")
     if len(set(parameters.arms)) < len(parameters.arms) or len(set(parameters.packages)) < len(parameters.packages):
         raise LabError("an arm or a package is named twice; name each once")
-    # the order in which a user happens to name arms must not change the run
+    # the order in which a user happens to name things must not change the run
     chosen = tuple(arm for arm in experiment.arms if arm in parameters.arms)
-    plan = Plan(experiment, profile, parameters.model_copy(update={"arms": chosen}), seed)
+    tidy = {"arms": chosen, "packages": tuple(sorted(parameters.packages))}
+    plan = Plan(experiment, profile, parameters.model_copy(update=tidy), seed)
     for arm in plan.arms:
         plan.team(arm)
     return plan

@@ -23,7 +23,7 @@ from autodev_lab.experiments.provenance import code_hash, provenance
 from autodev_lab.experiments.report import write_report
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, InlineWorkers, Job, ProcessWorkers, Workers
-from autodev_lab.experiments.worlds import assemble_tasks, describe_sandbox, packages_to_build
+from autodev_lab.experiments.worlds import maker_of
 from autodev_lab.resources import cache_directory, runs_directory
 
 __all__ = ["Interrupted", "Options", "RunResult", "compare", "execute", "load_run", "run_experiment"]
@@ -169,7 +169,7 @@ def execute(plan: Plan, directory: RunDirectory, options: Options, *, fresh: boo
 
 def _locked(plan: Plan, directory: RunDirectory, options: Options, settings: Settings, watch: Reporter) -> RunResult:
     directory.write_json(directory.spec, plan.as_json())
-    sandbox = describe_sandbox(plan, settings)
+    sandbox = maker_of(plan).sandbox(settings)
     count = options.workers or os.cpu_count() or 1
     with _workers(directory, settings, count) as workers:
         packages = _prepare(plan, directory, settings, workers, watch)
@@ -233,12 +233,12 @@ def _prepare(
     plan: Plan, directory: RunDirectory, settings: Settings, workers: Workers, watch: Reporter
 ) -> Mapping[str, str]:
     """Make `tasks.jsonl` unless it is there; returns the content hash of every package."""
-    packages = packages_to_build(plan, directory, settings)
+    packages = maker_of(plan).to_build(plan, directory)
     if packages:
         watch.stage("building tasks", len(packages) * plan.parameters.pool)
         listener = _Progress(watch, plan.parameters.pool, lambda job, answer: None)
         workers.run([Job("build", package) for package in packages], listener)
-    return assemble_tasks(plan, directory, settings)
+    return maker_of(plan).assemble(plan, directory, settings)
 
 
 def _run_cells(plan: Plan, directory: RunDirectory, workers: Workers, watch: Reporter, done: set[Cell]) -> None:

@@ -14,7 +14,7 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.rows import cell_table, trace_line
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, Job
-from autodev_lab.experiments.worlds import World, build_package, open_world
+from autodev_lab.experiments.worlds import World, maker_of, sample_stream
 from autodev_lab.platform import run_stream
 
 __all__ = ["JobRunner", "cell_key"]
@@ -29,11 +29,13 @@ class JobRunner:
         self._settings = settings
         self._cells = {cell.name: cell for cell in self._plan.cells()}
         self._world: World | None = None
+        self._tasks_hash = ""
 
     def run(self, job: Job, progress: Callable[[int, int], None]) -> Answer:
         """Build a package's tasks (``build``) or run a cell (``cell``)."""
         if job.kind == "build":
-            return build_package(self._plan, job.name, self._directory, self._settings, progress)
+            maker_of(self._plan).build(self._plan, job.name, self._directory, self._settings, progress)
+            return {}
         return self._run_cell(self._cells[job.name], progress)
 
     def close(self) -> None:
@@ -44,11 +46,12 @@ class JobRunner:
 
     def _run_cell(self, cell: Cell, progress: Callable[[int, int], None]) -> Answer:
         if self._world is None:
-            self._world = open_world(self._plan, self._directory, self._settings)
+            self._world = maker_of(self._plan).open(self._plan, self._directory, self._settings)
+            self._tasks_hash = hashlib.sha256(self._directory.tasks.read_bytes()).hexdigest()
         world = self._world
         team = self._plan.team(cell.arm)
         run = run_stream(
-            world.stream(self._plan, cell.replicate),
+            sample_stream(world.items, self._plan, cell.replicate),
             world.environment,
             team,
             solver=world.solver(team),
@@ -57,7 +60,7 @@ class JobRunner:
             progress=progress,
         )
         table = cell_table(cell, run)
-        key = cell_key(self._plan, cell, world.tasks_hash, self._settings.code_hash)
+        key = cell_key(self._plan, cell, self._tasks_hash, self._settings.code_hash)
         self._directory.write_cell(cell, key, table, (trace_line(record) for record in run.records))
         return {"rows": table.num_rows, "correct": sum(table.column("correct").to_pylist())}
 

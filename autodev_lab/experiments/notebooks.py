@@ -66,6 +66,7 @@ def _execute(source: Path, target: Path, plan: Plan, directory: RunDirectory) ->
             log_output=False,
             execution_timeout=CELL_SECONDS,
             cwd=str(directory.path),
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except NoSuchKernel as error:
         raise LabError(
@@ -80,5 +81,6 @@ def _execute(source: Path, target: Path, plan: Plan, directory: RunDirectory) ->
 def _html(notebook: Path) -> str:
     from nbconvert import HTMLExporter
 
-    body, _ = HTMLExporter(template_name="lab").from_filename(str(notebook))
+    exporter = HTMLExporter(template_name="lab")  # type: ignore[no-untyped-call]
+    body, _ = exporter.from_filename(str(notebook))
     return str(body)

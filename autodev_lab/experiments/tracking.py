@@ -246,6 +246,9 @@ def _quiet() -> Iterator[None]:
     """Keep MLflow's and its store's chatter off the terminal, and its telemetry off the network."""
     for name, value in quiet_environment().items():
         os.environ.setdefault(name, value)
+    # importing sets the level of its logger, so it comes first
+    import mlflow  # noqa: F401
+
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "sqlalchemy")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -1,0 +1,198 @@
+"""The repository world of an experiment: real packages with injected bugs, built once a run, opened by each worker."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from autodev_lab.environments.repository import RepositoryEnvironment
+from autodev_lab.errors import LabError
+from autodev_lab.execution.sandbox import SandboxReport, require
+from autodev_lab.execution.subjects import Subject, obtain
+from autodev_lab.experiments.design import Plan
+from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.settings import Settings
+from autodev_lab.files import write_atomic
+from autodev_lab.platform import TeamSpec
+from autodev_lab.protocols import Environment, Oracle, Solver
+from autodev_lab.records import StreamItem
+from autodev_lab.resources import resource
+from autodev_lab.solvers.repair import RepairSolver, order_named
+from autodev_lab.streams.bug_injection import InjectedTruth, build_tasks
+from autodev_lab.streams.jsonl import read_tasks, write_tasks
+
+__all__ = ["RepositoryMaker", "RepositoryWorld", "open_repository", "read_task_file"]
+
+
+class RepositoryWorld:
+    """The repository world, open."""
+
+    def __init__(self, items: Sequence[StreamItem], environment: RepositoryEnvironment) -> None:
+        self._items = tuple(items)
+        self._environment = environment
+
+    @property
+    def environment(self) -> Environment:
+        """Gives evidence to agents."""
+        return self._environment
+
+    @property
+    def oracle(self) -> Oracle:
+        """Judges in the analysis."""
+        return self._environment
+
+    @property
+    def items(self) -> Sequence[StreamItem]:
+        """All tasks."""
+        return self._items
+
+    def solver(self, team: TeamSpec) -> Solver:
+        """Template repair in the team's order."""
+        return RepairSolver(order_named(team.order))
+
+    def close(self) -> None:
+        """End the sandboxed processes."""
+        self._environment.close()
+
+
+class RepositoryMaker:
+    """Prepares and opens repository worlds."""
+
+    def sandbox(self, settings: Settings) -> str:
+        """What isolates candidate code here; refuses when that is too little."""
+        return require(settings.weak_sandbox).summary()
+
+    def to_build(self, plan: Plan, directory: RunDirectory) -> tuple[str, ...]:
+        """Packages without built tasks; none with a task file."""
+        parameters = plan.parameters
+        if parameters.tasks:
+            _choose(read_task_file(parameters.tasks), plan)
+            return ()
+        if not parameters.packages:
+            raise LabError("name packages to build tasks from with -p packages=..., or a task file with -p tasks=...")
+        return tuple(package for package in parameters.packages if not _built(directory, package).exists())
+
+    def build(
+        self,
+        plan: Plan,
+        package: str,
+        directory: RunDirectory,
+        settings: Settings,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Obtain a package and inject bugs into it."""
+        report = require(settings.weak_sandbox)
+        subject = obtain(package, cache=Path(settings.cache), offline=settings.offline)
+        built = build_tasks(
+            subject, n=plan.parameters.pool, seed=plan.task_seed(package), report=report, progress=progress
+        )
+        if not built.items:
+            raise LabError(f"no bug injected into {package} is noticed by its own tests; choose another package")
+        write_tasks(directory.path / "tasks" / f"{_safe(package)}.jsonl", built.items)
+        facts = {"package": package, "hash": subject.content_hash, "attrition": dict(built.attrition)}
+        write_atomic(_built(directory, package), json.dumps(facts, sort_keys=True) + "\n")
+
+    def assemble(self, plan: Plan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
+        """Concatenate what was built, or take what was chosen from the task file."""
+        if plan.parameters.tasks:
+            items = _choose(read_task_file(plan.parameters.tasks), plan)
+            hashes = {_truth(item).package_spec: _truth(item).package_hash for item in items}
+            rows = [(name, "prebuilt", sum(item.task.package == name for item in items)) for name in _packages(items)]
+        else:
+            facts = [json.loads(_built(directory, name).read_text("utf-8")) for name in plan.parameters.packages]
+            hashes = {str(fact["package"]): str(fact["hash"]) for fact in facts}
+            rows = [(fact["package"], reason, count) for fact in facts for reason, count in fact["attrition"].items()]
+            items = tuple(
+                item
+                for package in plan.parameters.packages
+                for item in read_tasks(directory.path / "tasks" / f"{_safe(package)}.jsonl")
+            )
+        write_atomic(directory.attrition, _table(("package", "reason", "tasks"), rows))
+        write_tasks(directory.tasks, items)
+        return hashes
+
+    def open(self, plan: Plan, directory: RunDirectory, settings: Settings) -> RepositoryWorld:
+        """Obtain the packages and open the environment."""
+        return open_repository(read_tasks(directory.tasks), settings)
+
+
+def open_repository(items: Sequence[StreamItem], settings: Settings) -> RepositoryWorld:
+    """Open the repository environment for tasks, obtaining the packages they name.
+
+    Raises
+    ------
+    LabError
+        If a package cannot be had, or is not the one the tasks were built from.
+    """
+    report: SandboxReport = require(settings.weak_sandbox)
+    subjects: dict[str, Subject] = {}
+    for item in items:
+        truth = _truth(item)
+        if truth.package_spec not in subjects:
+            subject = obtain(truth.package_spec, cache=Path(settings.cache), offline=settings.offline)
+            if subject.content_hash != truth.package_hash:
+                raise LabError(
+                    f"{truth.package_spec} is not the package that task {item.task.id} was built from (its content "
+                    "differs); build the tasks again"
+                )
+            subjects[truth.package_spec] = subject
+    environment = RepositoryEnvironment(items, subjects, Path(settings.cache), report)
+    return RepositoryWorld(items, environment)
+
+
+def read_task_file(name: str) -> tuple[StreamItem, ...]:
+    """Read a task file: a path, or one that ships with the lab (``data/...``)."""
+    path = Path(name).expanduser()
+    if not path.exists() and name.startswith("data/"):
+        path = resource(name)
+    items = read_tasks(path)
+    if not items:
+        raise LabError(f"{path} holds no tasks; build some with `autodev-lab tasks build`")
+    for item in items:
+        _truth(item)
+    return items
+
+
+def _choose(items: Iterable[StreamItem], plan: Plan) -> tuple[StreamItem, ...]:
+    """Tasks of the packages asked for, at most a pool of each."""
+    wanted, limit = plan.parameters.packages, plan.parameters.pool
+    chosen: dict[str, list[StreamItem]] = {}
+    for item in items:
+        chosen.setdefault(item.task.package, []).append(item)
+    missing = [name for name in wanted if name not in chosen]
+    if missing:
+        raise LabError(f"the task file has no tasks of {', '.join(missing)}; it has {', '.join(sorted(chosen))}")
+    return tuple(item for name in wanted or sorted(chosen) for item in chosen[name][:limit])
+
+
+def _truth(item: StreamItem) -> InjectedTruth:
+    if not isinstance(item.truth, InjectedTruth):
+        raise LabError(f"task {item.task.id} is {item.task.kind}; this command works on injected bugs")
+    return item.truth
+
+
+def _packages(items: Iterable[StreamItem]) -> list[str]:
+    return sorted({item.task.package for item in items})
+
+
+def _built(directory: RunDirectory, package: str) -> Path:
+    return directory.path / "tasks" / f"{_safe(package)}.json"
+
+
+def _safe(package: str) -> str:
+    """A package spec (it may be a path) as a file name that two specs never share."""
+    if package.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        return package
+    return f"{Path(package).name}-{hashlib.sha256(package.encode()).hexdigest()[:8]}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return sink.getvalue()

@@ -1,0 +1,101 @@
+"""The simulated world of an experiment: every package's tasks are drawn again from their seed by each worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+
+from autodev_lab.environments.simulated import SimulatedEnvironment
+from autodev_lab.errors import LabError
+from autodev_lab.experiments.design import Plan
+from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.settings import Settings
+from autodev_lab.files import write_atomic
+from autodev_lab.platform import TeamSpec
+from autodev_lab.protocols import Environment, Oracle, Solver
+from autodev_lab.records import StreamItem
+from autodev_lab.simulation import load_parameters
+from autodev_lab.solvers.simulated import SimulatedSolver
+from autodev_lab.streams.synthetic import SyntheticStream
+
+__all__ = ["SimulatedMaker", "SimulatedWorld"]
+
+
+class SimulatedWorld:
+    """The simulated world, open."""
+
+    def __init__(self, items: Sequence[StreamItem]) -> None:
+        self._items = tuple(items)
+        self._environment = SimulatedEnvironment(self._items)
+
+    @property
+    def environment(self) -> Environment:
+        """Gives evidence to agents."""
+        return self._environment
+
+    @property
+    def oracle(self) -> Oracle:
+        """Judges in the analysis."""
+        return self._environment
+
+    @property
+    def items(self) -> Sequence[StreamItem]:
+        """All tasks."""
+        return self._items
+
+    def solver(self, team: TeamSpec) -> Solver:
+        """The simulated solver in the team's order."""
+        return SimulatedSolver(team.order)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class SimulatedMaker:
+    """Prepares and opens simulated worlds."""
+
+    def sandbox(self, settings: Settings) -> str:
+        """No candidate code runs here."""
+        return "none needed (simulated)"
+
+    def to_build(self, plan: Plan, directory: RunDirectory) -> tuple[str, ...]:
+        """Nothing: drawing the tasks takes no time."""
+        if plan.parameters.tasks and not plan.parameters.packages:
+            raise LabError("a simulated run draws its own tasks; name made-up packages, for example -p packages=a,b,c")
+        if not plan.parameters.packages:
+            raise LabError("a simulated run needs names for its packages, for example -p packages=a,b,c")
+        return ()
+
+    def build(
+        self,
+        plan: Plan,
+        package: str,
+        directory: RunDirectory,
+        settings: Settings,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Nothing is built."""
+
+    def assemble(self, plan: Plan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
+        """Write the tasks down, as agents may know them."""
+        items = _draw(plan)
+        lines = "".join(json.dumps(asdict(item.task), sort_keys=True) + "\n" for item in items)
+        rows = "".join(f"{package},built,{plan.parameters.pool}\n" for package in plan.parameters.packages)
+        write_atomic(directory.attrition, "package,reason,tasks\n" + rows)
+        write_atomic(directory.tasks, lines)
+        world = hashlib.sha256(repr(load_parameters()).encode()).hexdigest()
+        return dict.fromkeys(plan.parameters.packages, f"simulated:{world}")
+
+    def open(self, plan: Plan, directory: RunDirectory, settings: Settings) -> SimulatedWorld:
+        """Draw the tasks again."""
+        return SimulatedWorld(_draw(plan))
+
+
+def _draw(plan: Plan) -> tuple[StreamItem, ...]:
+    return tuple(
+        item
+        for package in plan.parameters.packages
+        for item in SyntheticStream(plan.parameters.pool, plan.task_seed(package), packages=[package])
+    )

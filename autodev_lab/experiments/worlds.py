@@ -1,0 +1,126 @@
+"""The worlds an experiment can run in: where tasks come from, what gives evidence, who judges, who solves.
+
+Each world builds its tasks into the run directory first; workers then open it from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from autodev_lab.experiments.design import Plan
+from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.settings import Settings
+from autodev_lab.platform import TeamSpec
+from autodev_lab.protocols import Environment, Oracle, Solver
+from autodev_lab.records import StreamItem
+
+__all__ = ["World", "WorldMaker", "maker_of", "sample_stream"]
+
+
+class World(Protocol):
+    """A world that is open: evidence, judgement, solvers and the tasks."""
+
+    @property
+    def environment(self) -> Environment:
+        """Gives evidence to agents."""
+        ...
+
+    @property
+    def oracle(self) -> Oracle:
+        """Judges in the analysis."""
+        ...
+
+    @property
+    def items(self) -> Sequence[StreamItem]:
+        """All tasks that were built, in canonical order."""
+        ...
+
+    def solver(self, team: TeamSpec) -> Solver:
+        """The solver of a team's developers."""
+        ...
+
+    def close(self) -> None:
+        """Let go of processes and files."""
+        ...
+
+
+class WorldMaker(Protocol):
+    """How a kind of world is prepared and opened. Preparing is done once a run, opening once a worker."""
+
+    def sandbox(self, settings: Settings) -> str:
+        """Isolation of candidate code, in words.
+
+        Raises
+        ------
+        LabError
+            If there is not enough of it and the settings do not allow that.
+        """
+        ...
+
+    def to_build(self, plan: Plan, directory: RunDirectory) -> tuple[str, ...]:
+        """Packages whose tasks are still to be built; checks first what can be checked."""
+        ...
+
+    def build(
+        self,
+        plan: Plan,
+        package: str,
+        directory: RunDirectory,
+        settings: Settings,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Build a package's tasks into the directory."""
+        ...
+
+    def assemble(self, plan: Plan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
+        """Write `tasks.jsonl` and `attrition.csv` unless they are there; returns the content hash of every package."""
+        ...
+
+    def open(self, plan: Plan, directory: RunDirectory, settings: Settings) -> World:
+        """Open the world."""
+        ...
+
+
+def maker_of(plan: Plan) -> WorldMaker:
+    """The maker of a plan's world."""
+    # a simulated run must not pay for importing the sandbox, nor the other way round
+    if plan.parameters.environment == "simulated":
+        from autodev_lab.experiments.world_simulated import SimulatedMaker
+
+        return SimulatedMaker()
+    from autodev_lab.experiments.world_repository import RepositoryMaker
+
+    return RepositoryMaker()
+
+
+def sample_stream(items: Sequence[StreamItem], plan: Plan, replicate: int) -> tuple[StreamItem, ...]:
+    """A replicate's stream: a seeded sample of every package's tasks, in a seeded order; the same for every arm.
+
+    Parameters
+    ----------
+    items
+        All tasks in canonical order.
+
+    Returns
+    -------
+    tuple
+        With times of arrival by position, `arrival_seconds` apart.
+    """
+    rng = np.random.default_rng(plan.stream_seed(replicate))
+    by_package: dict[str, list[StreamItem]] = {}
+    for item in items:
+        by_package.setdefault(item.task.package, []).append(item)
+    chosen: list[StreamItem] = []
+    for package in sorted(by_package):
+        pool = by_package[package]
+        size = min(plan.parameters.tasks_per_package, len(pool))
+        chosen += [pool[place] for place in sorted(rng.choice(len(pool), size=size, replace=False))]
+    gap = plan.parameters.arrival_seconds
+    return tuple(
+        replace(chosen[place], task=replace(chosen[place].task, arrival=position * gap))
+        for position, place in enumerate(rng.permutation(len(chosen)))
+    )
