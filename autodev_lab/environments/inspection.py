@@ -128,7 +128,9 @@ def executable_lines(text: str) -> frozenset[int]:
     [2, 4, 5]
     """
     lines: set[int] = set()
-    codes = [compile(text, "<text>", "exec", dont_inherit=True)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the text, which is not ours
+        codes = [compile(text, "<text>", "exec", dont_inherit=True)]
     while codes:
         code = codes.pop()
         lines.update(line for _, _, line in code.co_lines() if line)
@@ -179,7 +181,9 @@ def import_graph(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     graph: dict[str, tuple[str, ...]] = {}
     for path in sorted(texts):
         try:
-            tree = ast.parse(texts[path])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(texts[path])
         except SyntaxError:
             graph[path] = ()
             continue

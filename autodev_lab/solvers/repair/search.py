@@ -7,6 +7,7 @@ evaluated in fixed chunks of it and kept by content, whatever order asks for the
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 import textwrap
 import types
@@ -16,7 +17,7 @@ from itertools import islice
 
 from autodev_lab.records import Candidate, Diagnosis, Edit, Suspect
 from autodev_lab.solvers.repair.site import Proposal, Site
-from autodev_lab.solvers.repair.source import SourceFile, Splice, parse_source
+from autodev_lab.solvers.repair.source import SourceFile, Splice, parse_source, quiet
 from autodev_lab.solvers.repair.template import Template
 from autodev_lab.solvers.repair.templates import TEMPLATES
 
@@ -76,23 +77,25 @@ class Enumeration:
 
     Parameters
     ----------
-    sites
-        Suspicious statements, most suspicious first.
+    open_sites
+        Gives the suspicious statements, most suspicious first; asked again after `rest`.
     templates
         Ways of changing, in catalogue order.
     limits
         How much is enumerated.
     """
 
-    def __init__(self, sites: Sequence[Site], templates: Sequence[Template], limits: Limits) -> None:
+    def __init__(self, open_sites: Callable[[], Sequence[Site]], templates: Sequence[Template], limits: Limits) -> None:
         self.patterns: tuple[str, ...] = tuple(one.name for one in templates)
+        self._open_sites = open_sites
+        self._templates = tuple(templates)
         self._limits = limits
-        self._sites = tuple(sites[: limits.sites])
-        self._offers = [self._ranked(one) for one in templates]
         self._queues: list[list[Entry]] = [[] for _ in templates]
         self._exhausted = [False] * len(templates)
-        self._seen: set[tuple[str, ...]] = set()
+        self._seen: set[bytes] = set()
         self._entries: list[Entry] = []
+        self._rounds = 0
+        self._offers: list[Iterator[tuple[Site, Proposal]]] | None = None
 
     def of(self, pattern: int, position: int) -> Entry | None:
         """The candidate of one template (its index) at a position, or None beyond its last."""
@@ -111,23 +114,48 @@ class Enumeration:
         """Every candidate in canonical order."""
         return self.upto(self._limits.candidates)
 
-    def _ranked(self, one: Template) -> Iterator[tuple[Site, Proposal]]:
+    def rest(self) -> None:
+        """Let go of syntax trees, which take most of the memory; what is asked for later makes them again."""
+        self._offers = None
+        self._seen = set()
+
+    def _opened(self) -> list[Iterator[tuple[Site, Proposal]]]:
+        """Every template's offers, at the place where the last round left them."""
+        if self._offers is None:
+            sites = tuple(self._open_sites())
+            self._offers = [self._ranked(one, sites) for one in self._templates]
+            if self._rounds:
+                rounds, self._rounds = self._rounds, 0
+                self._queues = [[] for _ in self._templates]
+                self._exhausted = [False] * len(self._templates)
+                self._entries = []
+                for _ in range(rounds):
+                    self._round()
+        return self._offers
+
+    def _ranked(self, one: Template, sites: Sequence[Site]) -> Iterator[tuple[Site, Proposal]]:
         """A template's offers: early ones at very suspicious sites first, by the product of the two ranks."""
         offers = [
             ((rank + 2) * (turn + 2), rank, turn, proposal)
-            for rank, site in enumerate(self._sites)
+            for rank, site in enumerate(sites)
             for turn, proposal in enumerate(islice(one.propose(site), self._limits.per_site))
         ]
         offers.sort(key=lambda offer: offer[:3])
         for _, rank, _, proposal in offers:
-            yield self._sites[rank], proposal
+            yield sites[rank], proposal
 
     def _round(self) -> None:
+        with quiet():
+            self._quiet_round()
+
+    def _quiet_round(self) -> None:
+        offers = self._opened()
+        self._rounds += 1
         for number, pattern in enumerate(self.patterns):
             if self._exhausted[number]:
                 continue
             queue = self._queues[number]
-            edits, site = self._next(number)
+            edits, site = self._next(offers[number])
             full = len(queue) >= self._limits.per_template or len(self._entries) >= self._limits.candidates
             if edits is None or site is None or full:
                 self._exhausted[number] = True
@@ -136,8 +164,8 @@ class Enumeration:
             queue.append(entry)
             self._entries.append(entry)
 
-    def _next(self, number: int) -> tuple[tuple[Edit, ...] | None, Site | None]:
-        for site, proposal in self._offers[number]:
+    def _next(self, offers: Iterator[tuple[Site, Proposal]]) -> tuple[tuple[Edit, ...] | None, Site | None]:
+        for site, proposal in offers:
             edits = _checked(site, proposal, self._seen)
             if edits is not None:
                 return edits, site
@@ -168,7 +196,8 @@ def enumerate_candidates(
         How many; the defaults unless given.
     """
     limits = limits or Limits()
-    return Enumeration(rank_sites(read, suspects, diagnosis)[: limits.sites], templates, limits)
+    most = limits.sites
+    return Enumeration(lambda: rank_sites(read, suspects, diagnosis)[:most], templates, limits)
 
 
 # -------------------------------------------------------------------------------------------------- ranking sites
@@ -241,7 +270,7 @@ def _frames(messages: Sequence[str]) -> tuple[tuple[str, int], ...]:
 # ------------------------------------------------------------------------------------------------------- checking
 
 
-def _checked(site: Site, proposal: Proposal, seen: set[tuple[str, ...]]) -> tuple[Edit, ...] | None:
+def _checked(site: Site, proposal: Proposal, seen: set[bytes]) -> tuple[Edit, ...] | None:
     """Edits of a proposal, or None when it does not compile, changes nothing, or is known already."""
     unit = site.source.unit_of(site.statement)
     try:
@@ -252,7 +281,8 @@ def _checked(site: Site, proposal: Proposal, seen: set[tuple[str, ...]]) -> tupl
     after = _compiled(_spliced(site.source, unit, proposal))
     if after is None or after == before:
         return None
-    key = (site.source.path, str(site.source.first_line(unit)), after)
+    place = f"{site.source.path}:{site.source.first_line(unit)}\n"
+    key = hashlib.sha256((place + after).encode("utf-8", "surrogatepass")).digest()
     if key in seen:
         return None
     seen.add(key)

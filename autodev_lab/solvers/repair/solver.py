@@ -19,7 +19,7 @@ from autodev_lab.solvers.repair.search import Entry, Enumeration, Limits, enumer
 
 __all__ = ["RepairSolver", "diff_of"]
 
-_KEPT_ENUMERATIONS = 512
+_KEPT_ENUMERATIONS = 1024
 
 
 class RepairSolver:
@@ -84,6 +84,7 @@ class RepairSolver:
                 break
             if evaluation.cost.candidates >= budget:
                 break
+        enumeration.rest()
         trials = tuple(
             PatternTrial(name, count, int(found is not None and found.pattern == name)) for name, count in tries.items()
         )

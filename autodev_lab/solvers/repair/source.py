@@ -7,13 +7,15 @@ change stays as it was, comments and layout included.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
 from autodev_lab.records import Edit
 
-__all__ = ["FunctionNode", "SourceFile", "Splice", "header_expressions", "parse_source"]
+__all__ = ["FunctionNode", "SourceFile", "Splice", "header_expressions", "parse_source", "quiet"]
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _INNER = (ast.stmt, ast.ExceptHandler, ast.match_case)
@@ -277,10 +279,19 @@ def header_expressions(statement: ast.stmt) -> tuple[ast.expr, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=256)
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Compile without a word: whether a warning is an error must not decide what is a candidate."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@lru_cache(maxsize=16)
 def parse_source(path: str, text: str) -> SourceFile | None:
     """Parse a file once; None when it is not valid Python (there is nothing to repair in it by templates)."""
     try:
-        return SourceFile(path, text)
+        with quiet():
+            return SourceFile(path, text)
     except (SyntaxError, ValueError, RecursionError):
         return None

@@ -1,0 +1,110 @@
+"""The workbench behind a repository environment: trees on disk, warm test processes, and their end.
+
+Everything is made when it is first needed and only a few of each are kept, so that a run that is answered from the
+cache starts no process and writes no file.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from autodev_lab.execution.plain import PlainRun, run_plain
+from autodev_lab.execution.sandbox import Limits, SandboxReport
+from autodev_lab.execution.sides import Side, write_side_tree
+from autodev_lab.execution.subjects import Subject
+from autodev_lab.execution.trees import SourceTree
+from autodev_lab.execution.zygote import Nursery, Zygote
+from autodev_lab.records import Edit
+
+__all__ = ["Bench"]
+
+_TREES = 6
+_ZYGOTES = 2
+
+
+class Bench:
+    """Trees and processes of one environment; a context manager.
+
+    Parameters
+    ----------
+    report
+        What this machine can isolate.
+    limits
+        Of every sandboxed process.
+    """
+
+    def __init__(self, report: SandboxReport, limits: Limits) -> None:
+        self._report = report
+        self._limits = limits
+        self._home: Path | None = None
+        self._count = 0
+        self._nursery: Nursery | None = None
+        self._trees: OrderedDict[str, SourceTree] = OrderedDict()
+        self._zygotes: OrderedDict[str, Zygote] = OrderedDict()
+
+    def tree(self, subject: Subject, sides: Sequence[Side], seed: int, edits: Sequence[Edit]) -> SourceTree:
+        """A private copy of the subject with the tests of some sides and with edits applied."""
+        key = repr((subject.content_hash, tuple(sides), seed, tuple(edits)))
+        if key not in self._trees:
+            if self._home is None:
+                self._home = Path(tempfile.mkdtemp(prefix="autodev-bench-")).resolve()
+            self._count += 1
+            place = self._home / f"tree-{self._count}"
+            self._trees[key] = write_side_tree(subject, sides, place, seed=seed, edits=edits)
+            if len(self._trees) > _TREES:
+                _, old = self._trees.popitem(last=False)
+                shutil.rmtree(old.root, ignore_errors=True)
+        self._trees.move_to_end(key)
+        return self._trees[key]
+
+    def zygote(self, subject: Subject, seed: int, edits: Sequence[Edit]) -> Zygote:
+        """The visible side of a faulty tree, collected and warm."""
+        key = repr((subject.content_hash, seed, tuple(edits)))
+        if key not in self._zygotes:
+            tree = self.tree(subject, (Side.VISIBLE,), seed, edits)
+            if self._nursery is None:
+                self._nursery = Nursery()
+            self._zygotes[key] = Zygote(tree, report=self._report, limits=self._limits, pool=self._nursery)
+            if len(self._zygotes) > _ZYGOTES:
+                _, old = self._zygotes.popitem(last=False)
+                old.close()
+        self._zygotes.move_to_end(key)
+        return self._zygotes[key]
+
+    def collect(self, tree: SourceTree) -> tuple[str, ...]:
+        """Ids of the tests of a tree."""
+        if self._nursery is None:
+            self._nursery = Nursery()
+        with Zygote(tree, report=self._report, limits=self._limits, pool=self._nursery) as zygote:
+            return zygote.tests
+
+    def plain(
+        self, tree: SourceTree, tests: Sequence[str], edits: Sequence[Edit] = (), *, coverage: bool = False
+    ) -> PlainRun:
+        """Plain pytest in a fresh process on files on disk."""
+        return run_plain(tree, tests=tests, edits=edits, report=self._report, limits=self._limits, coverage=coverage)
+
+    def close(self) -> None:
+        """End all processes and remove all trees."""
+        while self._zygotes:
+            self._zygotes.popitem()[1].close()
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
+        self._trees.clear()
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
+            self._home = None
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,255 @@
+"""One task's faulty package: its files, its visible tests, what they cover, and candidates tried on it."""
+
+from __future__ import annotations
+
+import ast
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Protocol, cast, runtime_checkable
+
+from autodev_lab.environments.bench import Bench
+from autodev_lab.environments.cache import Json, ResultCache, key_of
+from autodev_lab.execution.sides import Side
+from autodev_lab.execution.subjects import Subject
+from autodev_lab.execution.trees import apply_edits, read_source
+from autodev_lab.execution.zygote import CandidateRun
+from autodev_lab.records import Candidate, CandidateStatus, Edit, LineSpectrum, Verdict
+
+__all__ = ["Evidence", "Faulty", "RepositoryTruth", "RepositoryWorkspace"]
+
+_VERSION = 1
+"""Of what is kept: raise it when the meaning of a result changes."""
+
+
+@runtime_checkable
+class RepositoryTruth(Protocol):
+    """What the environment needs to know of a task; any stream's truth that has it will do.
+
+    ``edits`` make the pristine package faulty; ``split_seed`` splits its tests into sides; ``covering`` names, by
+    side, tests that reach the faulty function.
+    """
+
+    @property
+    def edits(self) -> tuple[Edit, ...]: ...
+    @property
+    def split_seed(self) -> int: ...
+    @property
+    def covering(self) -> Mapping[str, tuple[str, ...]]: ...
+
+
+class Evidence:
+    """What the visible tests show on the faulty package: a typed view of what the cache keeps."""
+
+    def __init__(self, kept: Json) -> None:
+        data = cast("Mapping[str, Json]", kept)
+        self.tests = tuple(cast("Sequence[str]", data["tests"]))
+        self.failing = tuple(cast("Sequence[str]", data["failing"]))
+        self.messages = tuple(cast("Sequence[str]", data["messages"]))
+        rows = cast("Sequence[tuple[str, int, int, int]]", data["spectrum"])
+        self.spectrum = tuple(LineSpectrum(path, line, failed, passed) for path, line, failed, passed in rows)
+        self._units = cast("Mapping[str, str]", data["units"])
+
+    def reaching(self, units: Sequence[str]) -> tuple[str, ...]:
+        """Tests to run for changes in some units: failing ones first, then passing ones that reach the units."""
+        mask = 0
+        for unit in units:
+            mask |= int(self._units.get(unit, "0"), 16) if unit else (1 << len(self.tests)) - 1
+        failing = set(self.failing)
+        rest = (test for place, test in enumerate(self.tests) if mask >> place & 1 and test not in failing)
+        return (*self.failing, *rest)
+
+
+class Faulty:
+    """One task's package with the fault in it.
+
+    Parameters
+    ----------
+    subject
+        The pristine package.
+    truth
+        The fault and the split.
+    bench, cache
+        Where tests run and results are kept.
+    """
+
+    def __init__(self, subject: Subject, truth: RepositoryTruth, bench: Bench, cache: ResultCache) -> None:
+        self.subject = subject
+        self.truth = truth
+        self.bench = bench
+        self.cache = cache
+
+    @cached_property
+    def base(self) -> Json:
+        """All that every result of this package depends on, for keys."""
+        return [self.unfaulted, cast("Json", _rows(self.truth.edits))]
+
+    @property
+    def unfaulted(self) -> Json:
+        """The same for the pristine package."""
+        return [_VERSION, platform.python_version(), self.subject.content_hash, self.truth.split_seed]
+
+    @cached_property
+    def files(self) -> Mapping[str, str]:
+        """Text of every source file of the faulty package by path; tests are left out."""
+        return _with_edits(self.pristine, self.truth.edits)
+
+    @cached_property
+    def pristine(self) -> Mapping[str, str]:
+        """The same without the fault; for the judge alone."""
+        tree = self.subject.tree
+        start = tree.root / tree.package_path
+        paths = [start] if start.is_file() else sorted(start.rglob("*.py"))
+        names = (path.relative_to(tree.root).as_posix() for path in paths if "__pycache__" not in path.parts)
+        tests = tuple(tree.test_paths)
+        own = [name for name in names if not any(name == test or name.startswith(f"{test}/") for test in tests)]
+        return {name: read_source(tree.root / name) for name in own}
+
+    def changed(self, edits: Sequence[Edit]) -> Mapping[str, str]:
+        """The faulty package's files with a change applied."""
+        return _with_edits(self.files, edits)
+
+    # --------------------------------------------------------------------------------------------- evidence
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The visible tests on the faulty package, with coverage."""
+        return Evidence(self.cache.remember(key_of("evidence", self.base), self._observe))
+
+    def _observe(self) -> Json:
+        zygote = self.bench.zygote(self.subject, self.truth.split_seed, self.truth.edits)
+        runs = zygote.run(coverage=True)
+        failed: dict[tuple[str, int], int] = {}
+        passed: dict[tuple[str, int], int] = {}
+        units: dict[str, int] = {}
+        owners = {path: _units(text) for path, text in self.files.items()}
+        for place, run in enumerate(runs):
+            for path, line in run.lines:
+                if path not in owners:
+                    continue
+                counts = passed if run.passed else failed
+                counts[path, line] = counts.get((path, line), 0) + 1
+                unit = f"{path}:{owners[path].get(line, '')}"
+                units[unit] = units.get(unit, 0) | 1 << place
+        spectrum: Json = [[*place, failed.get(place, 0), passed.get(place, 0)] for place in sorted({*failed, *passed})]
+        return {
+            "tests": [run.test_id for run in runs],
+            "failing": [run.test_id for run in runs if not run.passed],
+            "messages": [run.message for run in runs if not run.passed],
+            "spectrum": spectrum,
+            "units": {unit: f"{units[unit]:x}" for unit in sorted(units)},
+        }
+
+    def units_of(self, edits: Sequence[Edit]) -> Iterator[str]:
+        """Names of the units that edits lie in; "" for one outside every function, which any test may reach."""
+        for edit in edits:
+            owners = self._owners(edit.path)
+            lines = range(edit.start_line, max(edit.end_line, edit.start_line) + 1)
+            names = {owners.get(line, "") for line in lines}
+            yield from (f"{edit.path}:{name}" if name else "" for name in sorted(names))
+
+    def _owners(self, path: str) -> Mapping[int, str]:
+        known: dict[str, Mapping[int, str]] = self.__dict__.setdefault("owners", {})
+        if path not in known:
+            known[path] = _units(self.files.get(path, ""))
+        return known[path]
+
+    # ------------------------------------------------------------------------------------------- candidates
+
+    def verdicts(self, candidates: Sequence[Candidate]) -> tuple[Verdict, ...]:
+        """Try candidates on the visible tests; a batch is kept whole."""
+        key = key_of("verdicts", self.base, [candidate.id for candidate in candidates])
+        rows = cast(
+            "Sequence[tuple[str, int, str | None]]", self.cache.remember(key, lambda: self._evaluate(candidates))
+        )
+        return tuple(
+            Verdict(candidate.id, CandidateStatus(status), executions, failing)
+            for candidate, (status, executions, failing) in zip(candidates, rows, strict=True)
+        )
+
+    def _evaluate(self, candidates: Sequence[Candidate]) -> Json:
+        zygote = self.bench.zygote(self.subject, self.truth.split_seed, self.truth.edits)
+        units = dict.fromkeys(unit for candidate in candidates for unit in self.units_of(candidate.edits))
+        tests = self.evidence.reaching(tuple(units))
+        runs = zygote.evaluate(candidates, tests=tests)
+        return [list(self._confirmed(one, run)) for one, run in zip(candidates, runs, strict=True)]
+
+    def _confirmed(self, candidate: Candidate, run: CandidateRun) -> tuple[str, int, str | None]:
+        """A claimed pass, checked from files on disk by plain pytest; the claim alone is worth nothing."""
+        if run.status is not CandidateStatus.PLAUSIBLE:
+            return run.status.value, run.test_executions, run.failing[0] if run.failing else None
+        passed, forged, failed = self.plain(candidate.edits)
+        executions = run.test_executions + len(self.evidence.tests)
+        if passed:
+            return CandidateStatus.PLAUSIBLE.value, executions, None
+        status = CandidateStatus.FORGED if forged else CandidateStatus.FAILED
+        return status.value, executions, failed[0] if failed else None
+
+    def plain(self, edits: Sequence[Edit]) -> tuple[bool, bool, tuple[str, ...]]:
+        """All visible tests under a change: whether all passed, whether a result was forged, which failed."""
+        key = key_of("plain", self.base, cast("Json", _rows(edits)))
+        kept = cast("tuple[bool, bool, Sequence[str]]", self.cache.remember(key, lambda: self._run_plain(edits)))
+        return kept[0], kept[1], tuple(kept[2])
+
+    def _run_plain(self, edits: Sequence[Edit]) -> Json:
+        tree = self.bench.tree(self.subject, (Side.VISIBLE,), self.truth.split_seed, self.truth.edits)
+        run = self.bench.plain(tree, self.evidence.tests, edits)
+        return [run.passed, run.forged, [one.test_id for one in run.runs if not one.passed]]
+
+
+class RepositoryWorkspace:
+    """What a solver sees of a task: the faulty source, and candidates tried on it (see `protocols.Workspace`)."""
+
+    def __init__(self, faulty: Faulty) -> None:
+        self._faulty = faulty
+
+    @property
+    def visible_tests(self) -> tuple[str, ...]:
+        """Ids of the tests that may be run."""
+        return self._faulty.evidence.tests
+
+    def paths(self) -> tuple[str, ...]:
+        """Source files of the package."""
+        return tuple(self._faulty.files)
+
+    def read(self, path: str) -> str:
+        """Text of one source file of the faulty package.
+
+        Raises
+        ------
+        KeyError
+            If the package has no such file; tests and files elsewhere cannot be read.
+        """
+        return self._faulty.files[path]
+
+    def evaluate(self, candidates: Sequence[Candidate]) -> tuple[Verdict, ...]:
+        """Run the visible tests under each candidate; PLAUSIBLE is confirmed by plain pytest on files on disk."""
+        return self._faulty.verdicts(candidates) if candidates else ()
+
+
+def _with_edits(files: Mapping[str, str], edits: Sequence[Edit]) -> dict[str, str]:
+    result = dict(files)
+    for path in dict.fromkeys(edit.path for edit in edits):
+        result[path] = apply_edits(result.get(path, ""), [edit for edit in edits if edit.path == path])
+    return result
+
+
+def _rows(edits: Sequence[Edit]) -> list[list[str | int]]:
+    return [[edit.path, edit.start_line, edit.end_line, edit.replacement] for edit in edits]
+
+
+def _units(text: str) -> dict[int, str]:
+    """Outermost function around each line, as its first line; lines outside every function are left out."""
+    owners: dict[int, str] = {}
+    try:
+        stack: list[ast.AST] = [ast.parse(text)]
+    except SyntaxError:
+        return owners
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for line in range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1):
+                owners[line] = str(node.lineno)
+        else:
+            stack.extend(ast.iter_child_nodes(node))
+    return owners
