@@ -1,0 +1,481 @@
+"""Inject bugs into a package and keep those its own tests notice: tasks with a known truth.
+
+A fault becomes a task only if some visible test fails because of it, twice alike; timeouts and crashes are no kills.
+What is left out on the way is counted, so that the tasks' origin can be reported.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autodev_lab.errors import LabError
+from autodev_lab.execution.sandbox import SandboxReport
+from autodev_lab.execution.sides import Side, function_name, side_of
+from autodev_lab.execution.subjects import Subject
+from autodev_lab.execution.trees import apply_edits, read_source
+from autodev_lab.execution.zygote import CandidateRun, Zygote
+from autodev_lab.files import stable_seed
+from autodev_lab.records import Candidate, CandidateStatus, Edit, StreamItem, Task, TaskKind, Truth
+from autodev_lab.streams.mutations import Mutant, enumerate_mutants
+from autodev_lab.streams.operators import choose_operators
+
+__all__ = ["BugInjectionStream", "Build", "InjectedTruth", "OperatorCount", "build_tasks"]
+
+Progress = Callable[[int, int, str], None]
+
+_LEAST_PASSING = 0.5
+_BATCH = 24
+_REASONS = (
+    "built",
+    "invalid",
+    "duplicate",
+    "survived",
+    "timed_out",
+    "crashed",
+    "flaky",
+    "no_visible_killer",
+    "surplus",
+    "kept",
+    "kept_without_exposure_killer",
+    "kept_without_oracle_killer",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InjectedTruth(Truth):
+    """What only the environment knows of an injected bug.
+
+    Parameters
+    ----------
+    task_id
+        The task.
+    package_spec
+        What to give `autodev_lab.execution.subjects.obtain`.
+    package_hash
+        Content hash of the pristine tree the edits fit.
+    operator
+        The fault operator.
+    edits
+        The bug, relative to the pristine tree.
+    path, qualname
+        File and function it is in.
+    split_seed
+        Seed of the split of tests into sides.
+    killing, covering
+        Tests that fail because of the bug, and tests that execute its lines, by side, in collection order.
+    """
+
+    package_spec: str
+    package_hash: str
+    operator: str
+    edits: tuple[Edit, ...]
+    path: str
+    qualname: str
+    split_seed: int
+    killing: Mapping[str, tuple[str, ...]] = field(hash=False)
+    covering: Mapping[str, tuple[str, ...]] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCount:
+    """Of the faults one operator made: how many were run, and how many some test noticed."""
+
+    run: int
+    killed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What building tasks came to.
+
+    Parameters
+    ----------
+    items
+        The tasks.
+    attrition
+        ``built`` faults, and of these ``invalid, duplicate, survived, timed_out, crashed, flaky, no_visible_killer,
+        surplus`` left out, ``kept``; of the kept, ``kept_without_exposure_killer`` and ``kept_without_oracle_killer``.
+        Tests: ``tests, tests_failing_before, tests_flaky``.
+    operators
+        Kills by operator.
+    """
+
+    items: tuple[StreamItem, ...]
+    attrition: Mapping[str, int]
+    operators: Mapping[str, OperatorCount]
+
+
+class BugInjectionStream:
+    """A fixed sequence of tasks, in the order given.
+
+    Parameters
+    ----------
+    items
+        The tasks with their truths.
+    name
+        Short name for logs and reports.
+    """
+
+    def __init__(self, items: Iterable[StreamItem], name: str = "bug_injection") -> None:
+        self._items = tuple(items)
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Short name for logs and reports."""
+        return self._name
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[StreamItem]:
+        return iter(self._items)
+
+
+def build_tasks(
+    subject: Subject,
+    *,
+    n: int,
+    seed: int,
+    report: SandboxReport,
+    progress: Progress | None = None,
+    operators: Iterable[str] | None = None,
+) -> Build:
+    """Make up to `n` tasks from a package: the same arguments give the same tasks.
+
+    Parameters
+    ----------
+    subject
+        The package.
+    n
+        Tasks wanted; fewer come back when the package has no more.
+    seed
+        Seed of the choice of faults and of the split of tests into sides.
+    report
+        What the sandbox isolates, from `autodev_lab.execution.sandbox.require`.
+    progress
+        Called with (tasks kept, tasks wanted, what goes on).
+    operators
+        Names of fault operators, or None for all.
+
+    Raises
+    ------
+    LabError
+        If `n` is not positive, an operator is unknown, or most tests fail before any bug.
+    """
+    if n < 1:
+        raise LabError(f"{n} tasks were asked for; ask for at least 1")
+    chosen = choose_operators(operators)
+    say = progress or _silent
+    say(0, n, f"collecting the tests of {subject.name} {subject.version}")
+    with Zygote(subject.tree, report=report) as zygote:
+        say(0, n, "running them before any bug")
+        baseline = _Baseline.measure(zygote, subject)
+        sources = _sources(subject)
+        mutants = [
+            mutant
+            for path, text in sources.items()
+            for mutant in enumerate_mutants(path, text, chosen, baseline.covered.get(path, frozenset()))
+        ]
+        if not mutants:
+            raise LabError(f"the tests of {subject.name} execute no line a bug could be put in; choose another package")
+        return _Builder(subject, n, seed, zygote, baseline, sources, say).build(mutants)
+
+
+def _silent(_kept: int, _wanted: int, _what: str) -> None:
+    return None
+
+
+def _sources(subject: Subject) -> dict[str, str]:
+    """Text of each source file of the package that is no test, by path, in order."""
+    root = subject.tree.root
+    start = root / subject.tree.package_path
+    texts: dict[str, str] = {}
+    for path in [start] if start.is_file() else sorted(start.rglob("*.py")):
+        relative = path.relative_to(root).as_posix()
+        if path.is_symlink() or any(
+            relative == test or relative.startswith(f"{test}/") for test in subject.tree.test_paths
+        ):
+            continue
+        try:
+            text = read_source(path)
+            ast.parse(text)
+        except (SyntaxError, UnicodeDecodeError):
+            continue  # a template, or code of another Python: it is never executed here
+        texts[relative] = text
+    return texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """The tests that can be trusted, and what each of them executes."""
+
+    tests: tuple[str, ...]
+    covered: Mapping[str, frozenset[int]]
+    reached_by: Mapping[tuple[str, int], tuple[int, ...]]
+    failing: int
+    flaky: int
+
+    @staticmethod
+    def measure(zygote: Zygote, subject: Subject) -> _Baseline:
+        """Run all tests in order, with coverage, and backwards: what differs between runs is flaky."""
+        first = zygote.run()
+        traced = {run.test_id: run for run in zygote.run(coverage=True)}
+        backwards = {run.test_id: run for run in zygote.run([run.test_id for run in reversed(first)])}
+        failing = flaky = 0
+        tests: list[str] = []
+        for run in first:
+            verdicts = {run.passed, traced[run.test_id].passed, backwards[run.test_id].passed}
+            if verdicts == {False}:
+                failing += 1
+            elif len(verdicts) > 1:
+                flaky += 1
+            elif run.outcome == "passed":
+                tests.append(run.test_id)
+        if len(tests) < _LEAST_PASSING * (len(first) - sum(run.outcome in ("skipped", "xfailed") for run in first)):
+            message = next(run.message for run in first if not run.passed) if failing else "they are flaky"
+            raise LabError(
+                f"{failing + flaky} of {len(first)} tests of {subject.name} fail before any bug ({message[:120]}); "
+                "give a package whose tests pass here, or its missing dependencies"
+            )
+        if not tests:
+            raise LabError(f"all tests of {subject.name} are skipped here; give a package whose tests run")
+        covered: dict[str, set[int]] = {}
+        reached: dict[tuple[str, int], list[int]] = {}
+        for index, test in enumerate(tests):
+            for path, line in sorted(traced[test].lines):
+                covered.setdefault(path, set()).add(line)
+                reached.setdefault((path, line), []).append(index)
+        return _Baseline(
+            tuple(tests),
+            {path: frozenset(lines) for path, lines in covered.items()},
+            {place: tuple(indices) for place, indices in reached.items()},
+            failing,
+            flaky,
+        )
+
+    def covering(self, mutant: Mutant) -> tuple[str, ...]:
+        """Tests that execute a fault's lines, in collection order."""
+        indices: set[int] = set()
+        for line in range(mutant.lines[0], mutant.lines[1] + 1):
+            indices.update(self.reached_by.get((mutant.edit.path, line), ()))
+        return tuple(self.tests[index] for index in sorted(indices))
+
+
+class _Builder:
+    """Runs faults in a fixed order until enough of them are tasks."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        n: int,
+        seed: int,
+        zygote: Zygote,
+        baseline: _Baseline,
+        sources: Mapping[str, str],
+        say: Progress,
+    ) -> None:
+        self._subject = subject
+        self._n = n
+        self._seed = seed
+        self._zygote = zygote
+        self._baseline = baseline
+        self._sources = sources
+        self._say = say
+        self._sides = {test: side_of(test, seed).value for test in baseline.tests}
+        self._counts: Counter[str] = Counter()
+        self._run: Counter[str] = Counter()
+        self._killed: Counter[str] = Counter()
+        self._known: set[str] = {_content(text) for text in sources.values()}
+        self._pristine = frozenset(self._known)
+        self._of_function: Counter[tuple[str, str]] = Counter()
+        self._items: list[StreamItem] = []
+
+    def build(self, mutants: Sequence[Mutant]) -> Build:
+        """Go through the faults in stratified order; the cap on tasks a function doubles when they run out."""
+        functions = len({(mutant.edit.path, mutant.qualname) for mutant in mutants})
+        cap = max(2, math.ceil(3 * self._n / functions))
+        waiting = stratified(mutants, stable_seed("faults", self._subject.content_hash, self._seed))
+        while waiting and len(self._items) < self._n:
+            put_off: list[Mutant] = []
+            position = 0
+            while position < len(waiting) and len(self._items) < self._n:
+                batch: list[Mutant] = []
+                pending: Counter[tuple[str, str]] = Counter()
+                while position < len(waiting) and len(batch) < _BATCH:
+                    mutant = waiting[position]
+                    position += 1
+                    place = (mutant.edit.path, mutant.qualname)
+                    if self._of_function[place] + pending[place] >= cap:
+                        put_off.append(mutant)
+                        continue
+                    pending[place] += 1
+                    batch.append(mutant)
+                self._try(batch)
+                self._say(len(self._items), self._n, f"{self._counts['built']} bugs tried")
+            waiting = put_off + waiting[position:] if len(self._items) < self._n else []
+            cap *= 2
+        return self._finish()
+
+    def _try(self, batch: Sequence[Mutant]) -> None:
+        groups: dict[tuple[str, ...], list[tuple[Mutant, Candidate]]] = {}
+        for mutant in batch:
+            self._counts["built"] += 1
+            if self._is_new(mutant):
+                tests = self._baseline.covering(mutant)
+                groups.setdefault(tests, []).append((mutant, Candidate((mutant.edit,), mutant.operator)))
+        verdicts: dict[str, CandidateRun] = {}
+        for tests, members in groups.items():
+            candidates = [candidate for _, candidate in members]
+            if tests:
+                runs = self._zygote.evaluate(candidates, tests=tests, all_failures=True)
+                verdicts.update((run.candidate_id, run) for run in runs)
+        covering = {candidate.id: tests for tests, members in groups.items() for _, candidate in members}
+        for mutant in batch:
+            candidate = Candidate((mutant.edit,), mutant.operator)
+            if candidate.id in covering:
+                self._judge(mutant, candidate, verdicts.get(candidate.id), covering[candidate.id])
+
+    def _is_new(self, mutant: Mutant) -> bool:
+        """Whether the faulty file can be parsed and its tree is neither the pristine one nor seen before."""
+        try:
+            text = apply_edits(self._sources[mutant.edit.path], [mutant.edit])
+            content = _content(text)
+            compile(text, mutant.edit.path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            self._counts["invalid"] += 1
+            return False
+        key = f"{mutant.edit.path}:{content}"
+        if content in self._pristine or key in self._known:
+            self._counts["duplicate"] += 1
+            return False
+        self._known.add(key)
+        return True
+
+    def _judge(self, mutant: Mutant, candidate: Candidate, run: CandidateRun | None, covering: tuple[str, ...]) -> None:
+        if run is not None and run.status is CandidateStatus.INVALID:
+            self._counts["invalid"] += 1
+            return
+        self._run[mutant.operator] += 1
+        if run is None or run.status is CandidateStatus.PLAUSIBLE:
+            self._counts["survived"] += 1
+            return
+        if run.status is not CandidateStatus.FAILED:
+            self._counts["timed_out" if run.status is CandidateStatus.TIMEOUT else "crashed"] += 1
+            return
+        self._killed[mutant.operator] += 1
+        failing = set(run.failing)
+        killing = tuple(test for test in covering if test in failing)
+        if not any(self._sides[test] == Side.VISIBLE for test in killing):
+            self._counts["no_visible_killer"] += 1
+        elif len(self._items) >= self._n:
+            self._counts["surplus"] += 1
+        elif not self._repeats(candidate, killing):
+            self._counts["flaky"] += 1
+        else:
+            self._keep(mutant, killing, covering)
+
+    def _repeats(self, candidate: Candidate, killing: tuple[str, ...]) -> bool:
+        """Whether exactly the same tests fail again, alone in a fresh fork."""
+        again = self._zygote.evaluate([candidate], tests=killing, all_failures=True, chunk=1)[0]
+        return again.status is CandidateStatus.FAILED and set(again.failing) == set(killing)
+
+    def _keep(self, mutant: Mutant, killing: tuple[str, ...], covering: tuple[str, ...]) -> None:
+        subject = self._subject
+        digest = hashlib.sha256(f"{subject.content_hash}\n{mutant.edit!r}".encode("utf-8", "surrogatepass")).hexdigest()
+        task_id = f"{subject.name}-{subject.version}-{digest[:8]}"
+        if any(item.task.id == task_id for item in self._items):
+            self._counts["duplicate"] += 1
+            return
+        by_side = {side.value: tuple(test for test in killing if self._sides[test] == side) for side in Side}
+        reached = {side.value: tuple(test for test in covering if self._sides[test] == side) for side in Side}
+        for side in (Side.EXPOSURE, Side.ORACLE):
+            if not by_side[side.value]:
+                self._counts[f"kept_without_{side.value}_killer"] += 1
+        visible = by_side[Side.VISIBLE.value]
+        task = Task(
+            id=task_id,
+            package=subject.name,
+            kind=TaskKind.INJECTED,
+            title=_title(subject, visible),
+            body=_body(subject, visible),
+            metadata={"version": subject.version},
+        )
+        truth = InjectedTruth(
+            task_id=task_id,
+            package_spec=subject.spec or subject.name,
+            package_hash=subject.content_hash,
+            operator=mutant.operator,
+            edits=(mutant.edit,),
+            path=mutant.edit.path,
+            qualname=mutant.qualname,
+            split_seed=self._seed,
+            killing=by_side,
+            covering=reached,
+        )
+        self._of_function[(mutant.edit.path, mutant.qualname)] += 1
+        self._counts["kept"] += 1
+        self._items.append(StreamItem(task, truth))
+
+    def _finish(self) -> Build:
+        attrition = {name: self._counts[name] for name in _REASONS}
+        attrition["tests"] = len(self._baseline.tests)
+        attrition["tests_failing_before"] = self._baseline.failing
+        attrition["tests_flaky"] = self._baseline.flaky
+        operators = {name: OperatorCount(self._run[name], self._killed[name]) for name in sorted(self._run)}
+        return Build(tuple(self._items), attrition, operators)
+
+
+def stratified(mutants: Sequence[Mutant], seed: int) -> list[Mutant]:
+    """All faults in an order that goes round the operators and, within each, round the functions.
+
+    Parameters
+    ----------
+    mutants
+        Faults in a fixed order.
+    seed
+        Seed of the order.
+    """
+    rng = np.random.default_rng(seed)
+    by_operator: dict[str, dict[tuple[str, str], list[Mutant]]] = {}
+    for mutant in mutants:
+        functions = by_operator.setdefault(mutant.operator, {})
+        functions.setdefault((mutant.edit.path, mutant.qualname), []).append(mutant)
+    queues: list[list[Mutant]] = []
+    for name in sorted(by_operator):
+        piles = [[pile[i] for i in rng.permutation(len(pile))] for _, pile in sorted(by_operator[name].items())]
+        order = [piles[i] for i in rng.permutation(len(piles))]
+        longest = max(len(pile) for pile in order)
+        queues.append([pile[depth] for depth in range(longest) for pile in order if depth < len(pile)])
+    longest = max((len(queue) for queue in queues), default=0)
+    result: list[Mutant] = []
+    for depth in range(longest):
+        left = [queue[depth] for queue in queues if depth < len(queue)]
+        result.extend(left[i] for i in rng.permutation(len(left)))
+    return result
+
+
+def _content(text: str) -> str:
+    """Digest of a file's syntax tree: layout and comments make no difference."""
+    return hashlib.sha256(ast.dump(ast.parse(text)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _title(subject: Subject, visible: Sequence[str]) -> str:
+    functions = list(dict.fromkeys(function_name(test) for test in visible))
+    more = f" and {len(functions) - 1} more" if len(functions) > 1 else ""
+    verb = "fail" if len(functions) > 1 else "fails"
+    return f"{subject.name} {subject.version}: {functions[0]}{more} {verb}"
+
+
+def _body(subject: Subject, visible: Sequence[str]) -> str:
+    shown = "\n".join(f"- {test}" for test in visible[:20])
+    rest = f"\n- and {len(visible) - 20} more" if len(visible) > 20 else ""
+    plural = "tests fail" if len(visible) > 1 else "test fails"
+    return f"{len(visible)} {plural} in {subject.name} {subject.version}:\n{shown}{rest}"
