@@ -1,0 +1,353 @@
+"""Each contract suite rejects implementations that break a promise, and says which one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from autodev_lab.decisions import PublishedPolicy
+from autodev_lab.environments.simulated import SimulatedEnvironment, SimulatedWorkspace
+from autodev_lab.kernel import VirtualRuntime
+from autodev_lab.kernel.virtual import VirtualSignal
+from autodev_lab.learning import PatternLibrary
+from autodev_lab.ledger import InMemoryEventBus, InMemoryLedger, Transition
+from autodev_lab.ledger.transition import Complete, Expire
+from autodev_lab.memory import InMemoryMemory
+from autodev_lab.records import (
+    Action,
+    Change,
+    Claim,
+    Cost,
+    Edit,
+    Plan,
+    Refusal,
+    RefusalReason,
+    StreamItem,
+    Task,
+    TaskContext,
+    TaskKind,
+)
+from autodev_lab.simulation import SimulatedTruth
+from autodev_lab.solvers.simulated import SimulatedSolver
+from autodev_lab.streams.synthetic import SyntheticStream
+from autodev_lab.testing import (
+    check_environment,
+    check_learner,
+    check_ledger,
+    check_memory,
+    check_policy,
+    check_runtime,
+    check_solver,
+    check_stream,
+)
+
+# ------------------------------------------------------------------------------------------------- runtimes
+
+
+class SleepsNot(VirtualRuntime):
+    async def sleep(self, seconds):
+        await super().sleep(0.0)
+
+
+class DropsCost(VirtualRuntime):
+    async def call(self, function):
+        result, _ = await super().call(function)
+        return result, Cost()
+
+
+class WakesOne(VirtualRuntime):
+    def signal(self):
+        class Signal(VirtualSignal):
+            def set(self):
+                rest = self._waiting[1:]
+                del self._waiting[1:]
+                super().set()
+                self._waiting.extend(rest)
+
+        return Signal(self)
+
+
+class HidesErrors(VirtualRuntime):
+    def spawn(self, coroutine, name):
+        async def hidden():
+            try:
+                await coroutine
+            except Exception:
+                await self.signal().wait(timeout=1.0)
+
+        super().spawn(hidden(), name)
+
+    def run(self, main):
+        try:
+            return super().run(main)
+        except RuntimeError:
+            return None
+
+
+class ForgetsLeftovers(VirtualRuntime):
+    kept: list = []  # noqa: RUF012 - outlives the run on purpose
+
+    def _close_leftovers(self, already_failed):
+        self.kept.extend(self._processes)
+        self._processes.clear()
+
+
+@pytest.mark.parametrize(
+    ("runtime", "promise"),
+    [
+        (SleepsNot, "let that much time pass"),
+        (DropsCost, r"call must return the function's \(result, cost\)"),
+        (WakesOne, "set must wake all waiters"),
+        (HidesErrors, "spawned coroutine must end run"),
+        (ForgetsLeftovers, "cancel what was spawned"),
+    ],
+)
+def test_check_runtime_rejects(runtime, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_runtime(runtime)
+    for process in ForgetsLeftovers.kept:
+        process.coroutine.close()
+    ForgetsLeftovers.kept.clear()
+
+
+# -------------------------------------------------------------------------------------------------- ledgers
+
+
+class IgnoresExpiry(InMemoryLedger):
+    """Takes completions whenever they come."""
+
+    def _apply(self, command):
+        outcome = super()._apply(command)
+        if not isinstance(command, Complete) or outcome != Refusal(command.task_id, RefusalReason.LEASE_EXPIRED):
+            return outcome
+        state = self._states[command.task_id]
+        self._states[command.task_id] = replace(state, lease=replace(state.lease, expires_at=float("inf")))
+        return super()._apply(command)
+
+
+class IgnoresFence(InMemoryLedger):
+    async def complete(self, claim, stage, result, follow_up=None):
+        state = self._states[claim.task.id]
+        return await super().complete(Claim(state, state.lease or claim.lease), stage, result, follow_up)
+
+
+class LastInFirstOut(InMemoryLedger):
+    def _claim_next(self, role, agent_id, lease_seconds):
+        self._waiting[role].reverse()
+        return super()._claim_next(role, agent_id, lease_seconds)
+
+
+class NeverBuries(InMemoryLedger):
+    def __init__(self, runtime, bus):
+        super().__init__(runtime, bus, max_tries=10**6)
+
+
+class EagerReaper(InMemoryLedger):
+    async def expire(self):
+        freed = 0
+        for state in list(self._states.values()):
+            if state.lease is not None:
+                self._states[state.task.id] = replace(state, lease=replace(state.lease, expires_at=self._runtime.now()))
+                freed += isinstance(self._apply(Expire(state.task.id)), Transition)
+        return freed
+
+
+class ForgetsFollowUp(InMemoryLedger):
+    async def complete(self, claim, stage, result, follow_up=None):
+        return await super().complete(claim, stage, result)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "promise"),
+    [
+        (IgnoresExpiry, "a completion at the moment the lease ends"),
+        (IgnoresFence, "a completion with an old fence"),
+        (LastInFirstOut, "claimed by priority, arrival, submission"),
+        (NeverBuries, "must be a dead letter"),
+        (EagerReaper, "expire must not free a lease that still runs"),
+        (ForgetsFollowUp, "follow-up"),
+    ],
+)
+def test_check_ledger_rejects(ledger, promise):
+    def make():
+        runtime = VirtualRuntime()
+        return runtime, ledger(runtime, InMemoryEventBus(runtime))
+
+    with pytest.raises(AssertionError, match=promise):
+        check_ledger(make)
+
+
+# ------------------------------------------------------------------------------------- memories and learners
+
+
+class Amnesic(InMemoryMemory):
+    def since(self, collection, sequence):
+        return super().since(collection, sequence)[-1:]
+
+
+class WorstFirst(InMemoryMemory):
+    def search(self, query, *, collection, k=10, filters=None):
+        return super().search(query, collection=collection, k=100, filters=filters)[::-1][:k]
+
+
+class Unfiltered(InMemoryMemory):
+    def search(self, query, *, collection, k=10, filters=None):
+        return super().search(query, collection=collection, k=k)
+
+
+@pytest.mark.parametrize(
+    ("memory", "promise"),
+    [(Amnesic, "all items"), (WorstFirst, "must come first"), (Unfiltered, "filters must keep")],
+)
+def test_check_memory_rejects(memory, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_memory(memory)
+
+
+class KeepsToItself(PatternLibrary):
+    def __init__(self, memory):
+        super().__init__(InMemoryMemory())
+
+
+class LikesFailure(PatternLibrary):
+    def settle(self, outcome, *, agent_id, at):
+        super().settle(replace(outcome, success=False), agent_id=agent_id, at=at)
+        for _ in range(3):
+            self._memory.add(
+                replace(self._memory.since("patterns", -1)[0], facts={"successes:good": 9, "tries:good": 9})
+            )
+
+
+@pytest.mark.parametrize(
+    ("learner", "promise"), [(KeepsToItself, "share a memory"), (LikesFailure, "must not make the pattern")]
+)
+def test_check_learner_rejects(learner, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_learner(learner, InMemoryMemory)
+
+
+# ------------------------------------------------------------------------------------------------- policies
+
+
+class Reckless(PublishedPolicy):
+    def decide(self, assessment, rng):
+        return replace(super().decide(assessment, rng), action=Action.AUTO_DEPLOY, explored=False)
+
+
+class Silent(PublishedPolicy):
+    def decide(self, assessment, rng):
+        return replace(super().decide(assessment, rng), reasons=())
+
+
+@pytest.mark.parametrize(("policy", "promise"), [(Reckless, "must go to review"), (Silent, "give its reasons")])
+def test_check_policy_rejects(policy, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_policy(policy())
+
+
+# -------------------------------------------------------------------------- streams, environments, solvers
+
+
+class OneShot:
+    name = "one shot"
+
+    def __init__(self):
+        self._items = iter(SyntheticStream(3, seed=1))
+
+    def __iter__(self):
+        return self._items
+
+
+class Repeats:
+    name = "repeats"
+
+    def __iter__(self):
+        return iter([*SyntheticStream(2, seed=1), *SyntheticStream(2, seed=1)])
+
+
+@pytest.mark.parametrize(("stream", "promise"), [(OneShot, "iterating a stream twice"), (Repeats, "must be unique")])
+def test_check_stream_rejects(stream, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_stream(stream())
+
+
+TASK = Task("t", "p", TaskKind.SYNTHETIC, "a test fails")
+TRUTH = SimulatedTruth("t", "k", 0, 0.5, (("template-01", 0.3), ("template-02", 0.3)), 1.0, 0.4)
+CHANGE = Change("t", (Edit("p.py", 1, 1, "template-01 3\n"),), "", "s", ("template-01",), 1)
+
+
+class Shrinks(SimulatedEnvironment):
+    def expose(self, task, change, stage, share):
+        return super().expose(task, change, stage, 1.1 - share)
+
+
+class Moody(SimulatedEnvironment):
+    asked = 0
+
+    def inspect(self, task, change):
+        self.asked += 1
+        inspection, cost = super().inspect(task, change)
+        return replace(inspection, lint=self.asked), cost
+
+
+class Kind(SimulatedEnvironment):
+    def test(self, task, change):
+        report, cost = super().test(task, change)
+        return replace(report, failed=() if report.failed else ("x",)), cost
+
+
+@pytest.mark.parametrize(
+    ("world", "promise"),
+    [(Shrinks, "larger share"), (Moody, "inspect must give the same"), (Kind, "test and evaluate must agree")],
+)
+def test_check_environment_rejects(world, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_environment(world([StreamItem(TASK, TRUTH)]), TASK, CHANGE)
+
+
+class Spendthrift(SimulatedSolver):
+    def solve(self, context, workspace, budget, rng):
+        return super().solve(context, workspace, budget + 10, rng)
+
+
+class Stubborn(SimulatedSolver):
+    def solve(self, context, workspace, budget, rng):
+        return super().solve(replace(context, rejected=()), workspace, budget, rng)
+
+
+class Liar(SimulatedSolver):
+    def solve(self, context, workspace, budget, rng):
+        attempt, cost = super().solve(context, workspace, budget, rng)
+        if attempt.change is None:
+            return attempt, cost
+        wrong = replace(attempt.change, edits=(Edit("p.py", 1, 1, "nonsense\n"),))
+        return replace(attempt, change=wrong), cost
+
+
+class Forgetful(SimulatedSolver):
+    def solve(self, context, workspace, budget, rng):
+        rng = type(rng)(type(rng.bit_generator)())
+        return super().solve(context, workspace, budget, rng)
+
+
+@pytest.mark.parametrize(
+    ("solver", "promise"),
+    [
+        (Spendthrift, "candidates of a budget"),
+        (Stubborn, "rejected change must not be proposed"),
+        (Liar, "must pass the visible tests"),
+        (Forgetful, "must give the same attempt"),
+    ],
+)
+def test_check_solver_rejects(solver, promise):
+    environment = SimulatedEnvironment([StreamItem(TASK, TRUTH)])
+    workspace, _ = environment.workspace(TASK)
+    assert isinstance(workspace, SimulatedWorkspace)
+    diagnosis, _ = environment.diagnose(TASK)
+    hard = replace(TRUTH, plausible=tuple((f"template-{n:02d}", 0.02) for n in range(1, 36)))
+    if solver in (Spendthrift, Forgetful):  # many candidates fail before one passes
+        workspace, _ = SimulatedEnvironment([StreamItem(TASK, hard)]).workspace(TASK)
+    context = TaskContext(TASK, Plan("t", (), 1.0, 5), diagnosis)
+    with pytest.raises(AssertionError, match=promise):
+        check_solver(solver("uniform"), context, workspace, budget=5 if solver is Spendthrift else 300)
