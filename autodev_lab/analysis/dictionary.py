@@ -135,3 +135,7 @@ def to_markdown(columns: Sequence[Column] = COLUMNS) -> str:
         for column in columns
     ]
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(to_markdown(), end="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -100,7 +100,8 @@ def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.Dat
     axes.axvline(0, color="grey", linewidth=1)
     axes.set_yticks(places, [f"{name} (n = {estimate.n})" for name, estimate in rows])
     axes.set_xlabel(
-        f"{judged.claim.treatment} minus {judged.claim.baseline}, {endpoint.label} ({endpoint.unit}), 95 % intervals"
+        f"{judged.claim.treatment} minus {judged.claim.baseline}, {endpoint.label}\n"
+        f"({endpoint.unit}, with 95 % intervals)"
     )
     effect = judged.effect
     axes.set_title(
@@ -112,11 +113,20 @@ def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.Dat
     return figure
 
 
-def learning_curve(outcomes: pd.DataFrame, arms: Sequence[str], *, budget: int, bins: int = 8) -> Figure:
+def learning_curve(
+    outcomes: pd.DataFrame, arms: Sequence[str], *, budget: int, banded: Collection[str] = (), bins: int = 8
+) -> Figure:
     """Share of tasks correct within the budget, by position in the stream.
 
     Bands are 95 % Wilson intervals over the tasks of a bin (Wilson 1927, J. American Statistical Association 22):
     they show the scatter of tasks, and do not know of packages.
+
+    Parameters
+    ----------
+    banded
+        Arms to draw with a band; more than two or three hide one another.
+    bins
+        Points of each curve.
     """
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -132,8 +142,9 @@ def learning_curve(outcomes: pd.DataFrame, arms: Sequence[str], *, budget: int, 
         low, high = _wilson(successes, n)
         colour = _COLOURS[number % len(_COLOURS)]
         axes.plot(middle, successes / n, "o-", color=colour, markersize=4, label=f"{arm} (n = {len(rows)})")
-        axes.fill_between(middle, low, high, color=colour, alpha=0.12, linewidth=0)
-    axes.set_xlabel("task's position in the stream")
+        if arm in banded:
+            axes.fill_between(middle, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set_xlabel("task's position in the stream (bands: 95 % intervals over the tasks of a point)")
     axes.set_ylabel(f"share correct within {budget} candidates")
     axes.set_ylim(0, 1)
     axes.legend(loc="best", fontsize=8, frameon=False)

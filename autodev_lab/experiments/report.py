@@ -186,9 +186,10 @@ def _draw(
 
     budget = plan.parameters.budget
     firsts = [name for name in metrics if not name.endswith(TWIN_SUFFIX)]
+    compared = [arm for one in judged for arm in (one.claim.treatment, one.claim.baseline)]
     drawn = {
         "arms": figures.arms_figure({name: metrics[name] for name in firsts}, budget=budget),
-        "learning_curve": figures.learning_curve(outcomes, firsts, budget=budget),
+        "learning_curve": figures.learning_curve(outcomes, firsts, budget=budget, banded=compared or firsts[:1]),
     }
     for one in judged:
         if one.effect.n:

@@ -19,9 +19,7 @@ from autodev_lab.analysis.statistics import (
     verdict,
 )
 
-totals = st.lists(
-    st.tuples(st.integers(0, 60).map(float), st.integers(0, 60).map(float)), min_size=2, max_size=12
-)
+totals = st.lists(st.tuples(st.integers(0, 60).map(float), st.integers(0, 60).map(float)), min_size=2, max_size=12)
 
 
 @given(totals)
