@@ -51,6 +51,7 @@ ONLY = {
     "testing": {"records", "protocols", "workflow", "errors"},
 }
 
+ABOVE_ALL = {"experiments", "cli", "__init__"}  # may use analysis
 
 
 def modules():
