@@ -106,12 +106,10 @@ class AsyncioRuntime:
         if self._loop is not None:
             main.close()
             raise RuntimeError("this runtime is already running; make a second AsyncioRuntime for a nested run")
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            with asyncio.Runner() as runner:
-                return runner.run(self._supervise(main))
-        return self._run_in_thread(main)
+        if _loop_runs_here():
+            return self._run_in_thread(main)
+        with asyncio.Runner() as runner:
+            return runner.run(self._supervise(main))
 
     # ---------------------------------------------------------------------------------------- machinery
 
@@ -138,24 +136,31 @@ class AsyncioRuntime:
         early, self._early = self._early, []
         for coroutine, name in early:
             self.spawn(coroutine, name)
-        failed = True
+        failure: BaseException | None = None
         try:
             ends: set[asyncio.Future[T] | asyncio.Future[None]] = {main_task, self._failure}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._failure.done():
                 self._failure.result()
-            result = main_task.result()
-            failed = False
+            return main_task.result()
+        except BaseException as error:
+            failure = error
+            raise
         finally:
+            raised = failure
             errors = await self._cancel_leftovers(main_task)
             if self._failure.done():
                 self._failure.exception()
             else:
                 self._failure.cancel()
             self._loop = None
-            if errors and not failed:
-                raise errors[0]
-        return result
+            for broken in errors:
+                if raised is None:
+                    raised = broken
+                else:
+                    raised.add_note(f"a cleanup failed, too: {broken!r}")
+            if raised is not None and failure is None:
+                raise raised
 
     async def _cancel_leftovers(self, main_task: asyncio.Task[T]) -> list[BaseException]:
         """Cancel what still runs, newest first, also what a cleanup spawns; returns errors of the cleanups."""
@@ -210,6 +215,15 @@ class AsyncioRuntime:
         if errors:
             raise errors[0]
         return results[0]
+
+
+def _loop_runs_here() -> bool:
+    """Whether this thread is busy with an asyncio loop, as a Jupyter cell's is."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _duration(seconds: float) -> float:

@@ -178,16 +178,17 @@ class VirtualRuntime:
             main.close()
             raise RuntimeError("this virtual runtime is already running; make a second VirtualRuntime for a nested run")
         self._running = True
-        failed = True
+        failure: BaseException | None = None
         try:
-            process = self._start(main, "main")
-            result: T = self._loop(process)  # type: ignore[assignment]
-            failed = False
+            return self._loop(self._start(main, "main"))  # type: ignore[return-value]  # what main returned
+        except BaseException as error:
+            failure = error
+            raise
         finally:
             self._running = False
             self._current = None
-            self._close_leftovers(already_failed=failed)
-        return result
+            self._close_leftovers(failure)
+            failure = None  # an exception must not hold the frame that holds it
 
     # ------------------------------------------------------------------------------------- the scheduler
 
@@ -296,20 +297,26 @@ class VirtualRuntime:
 
     # ------------------------------------------------------------------------------------------- endings
 
-    def _close_leftovers(self, already_failed: bool) -> None:
-        """Close what is still suspended, newest first; a cleanup that fails is raised unless `run` fails anyway."""
-        error: BaseException | None = None
+    def _close_leftovers(self, failure: BaseException | None) -> None:
+        """Close what is still suspended, newest first.
+
+        The first cleanup that fails is raised, unless `run` fails anyway; the others are noted on what is raised.
+        """
+        raised = failure
         while self._processes:
             process, _ = self._processes.popitem()
             try:
                 process.coroutine.close()
-            except BaseException as caught:
-                error = error or caught
+            except BaseException as error:
+                if raised is None:
+                    raised = error
+                else:
+                    raised.add_note(f"closing {process.name} failed, too: {error!r}")
         self._timers.clear()
         self._ready.clear()
         self._stale = 0
-        if error is not None and not already_failed:
-            raise error
+        if raised is not None and failure is None:
+            raise raised
 
     def _deadlock_message(self) -> str:
         waits = "; ".join(f"{process.name} waits {_place(process.coroutine)}" for process in self._processes)

@@ -172,8 +172,31 @@ def test_a_failing_cleanup_is_not_swallowed(make):
         runtime.spawn(stubborn(), "stubborn")
         await runtime.sleep(0.001)
 
-    with pytest.raises(LookupError, match="cleanup failed"):
+    try:
+        raise ValueError("something else that is being handled")
+    except ValueError:
+        with pytest.raises(LookupError, match="cleanup failed"):
+            runtime.run(main())
+
+
+@pytest.mark.parametrize("make", [VirtualRuntime, AsyncioRuntime])
+def test_a_failing_cleanup_is_noted_on_the_failure_that_ended_the_run(make):
+    runtime = make()
+
+    async def stubborn():
+        try:
+            await runtime.signal().wait()
+        finally:
+            raise LookupError("cleanup failed")
+
+    async def main():
+        runtime.spawn(stubborn(), "stubborn")
+        await runtime.sleep(0.001)
+        raise ArithmeticError("the real trouble")
+
+    with pytest.raises(ArithmeticError) as caught:
         runtime.run(main())
+    assert any("cleanup failed" in note for note in caught.value.__notes__)
 
 
 @pytest.mark.parametrize("make", [VirtualRuntime, AsyncioRuntime])

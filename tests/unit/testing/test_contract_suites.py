@@ -88,7 +88,7 @@ class HidesErrors(VirtualRuntime):
 class ForgetsLeftovers(VirtualRuntime):
     kept: list = []  # noqa: RUF012 - outlives the run on purpose
 
-    def _close_leftovers(self, already_failed):
+    def _close_leftovers(self, failure):
         self.kept.extend(self._processes)
         self._processes.clear()
 
