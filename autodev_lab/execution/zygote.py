@@ -140,6 +140,7 @@ class Nursery:
             theirs.close()
         ours.settimeout(_GUARD)
         self._channel = ours
+        self.codes: dict[str, dict[str, object]] = {}  # compiled files by package; latest content of each path
         try:
             send(ours, {"runner": runner_roots()})
             receive(ours)
@@ -276,6 +277,7 @@ class Zygote:
             "package_path": self._tree.package_path,
             "paths": list(paths),
             "test_paths": list(self._tree.test_paths),
+            "codes": self._nursery.codes.get(self._tree.package, {}),
             "only": None if only is None else list(only),
             "cpu_total": self._limits.cpu_seconds_total,
         }
@@ -290,7 +292,9 @@ class Zygote:
             except Closed as error:
                 room.close()
                 raise LabError(f"collecting the tests of {self._tree.package} ended the process; look at its imports") from error
-            tests, errors = reply["tests"], reply["errors"]
+            tests, errors, codes = reply["tests"], reply["errors"], reply.get("codes")
+            if isinstance(codes, dict):
+                self._nursery.codes.setdefault(self._tree.package, {}).update(codes)
             assert isinstance(tests, list) and isinstance(errors, list)
             self.tests = tuple(str(test) for test in tests)
             self.collection_errors = tuple((str(place), str(text)) for place, text in errors)
@@ -301,7 +305,7 @@ class Zygote:
             self._room = room
         return self._room
 
-    def _ask(self, request: Mapping[str, object]) -> dict[str, object] | None:
+    def ask(self, request: Mapping[str, object]) -> dict[str, object] | None:
         """Ask the collected room; None when it died of the request (the next one gets a new room)."""
         try:
             return self._open().ask(request)
@@ -343,7 +347,7 @@ class Zygote:
         seconds = self._limits.cpu_seconds_per_test * (20.0 if coverage else 4.0)
         order = {"ids": names, "seconds": [seconds] * len(names), "may_skip": [True] * len(names)}
         request = {"op": "run", "order": order, "coverage": coverage, "cpu_total": 4 * self._limits.cpu_seconds_total}
-        reply = self._ask(request)
+        reply = self.ask(request)
         if reply is None or reply["how"] != "complete":
             raise LabError(f"running the tests of {self._tree.package} ended their process; its tests interfere with the runner")
         results = reply["results"]
@@ -428,13 +432,13 @@ class _Batch:
         self._found = found
         self._control = zygote._control(names)
 
-    def _request(self, candidates: Sequence[Candidate]) -> dict[str, object]:
+    def _request(self, candidates: Sequence[Candidate], names: Sequence[str] | None = None) -> dict[str, object]:
         return {
             "op": "chunk",
             "candidates": [
                 [[edit.path, edit.start_line, edit.end_line, edit.replacement] for edit in one.edits] for one in candidates
             ],
-            "order": self._zygote._order(self._names),
+            "order": self._zygote._order(self._names if names is None else names),
             "all": self._all,
             "control": self._zygote._order(self._control),
             "cpu_total": self._zygote._limits.cpu_seconds_total,
@@ -442,7 +446,7 @@ class _Batch:
 
     def shared(self, candidates: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
         """Evaluate candidates in one fork; returns those not reached and those to be tried alone."""
-        reply = self._zygote._ask(self._request(candidates))
+        reply = self._zygote.ask(self._request(candidates))
         if reply is None:
             return [], candidates
         log = _Log.read(reply, self._names)
@@ -468,7 +472,7 @@ class _Batch:
 
     def alone(self, candidate: Candidate) -> None:
         """Evaluate one candidate in a fork of its own, with the control after it."""
-        reply = self._zygote._ask(self._request([candidate]))
+        reply = self._zygote.ask(self._request([candidate]))
         if reply is None:
             self._found[candidate.id] = CandidateRun(candidate.id, CandidateStatus.CRASHED, 1, tuple(self._names[:1]))
             return
@@ -487,24 +491,40 @@ class _Batch:
     def _imported(self, candidate: Candidate) -> None:
         """Evaluate one candidate by a fresh import, its edits in the files of a room of its own."""
         zygote = self._zygote
-        request = self._request([Candidate((), "")]) | {"op": "fresh"} | zygote._collection(_files(self._names), None)
         try:
             room = zygote._nursery.room(zygote._tree, zygote._report, zygote._limits, candidate.edits)
         except LabError:
             self._found[candidate.id] = CandidateRun(candidate.id, CandidateStatus.INVALID, 0, ())
             return
+        first = self._names[0].partition("::")[0] if self._names else ""
+        leading = list(itertools.takewhile(lambda name: name.partition("::")[0] == first, self._names))
         try:
-            log = _Log.read(room.ask(request), self._names)
-        except Closed:
-            log = _Log("crashed", [], False, 1, [])
+            result = self._fresh(room, candidate, leading)
+            if len(leading) < len(self._names) and (self._all or result.status is CandidateStatus.PLAUSIBLE):
+                result = self._fresh(room, candidate, self._names)
         finally:
             room.close()
+        self._found[candidate.id] = result
+
+    def _fresh(self, room: Room, candidate: Candidate, names: list[str]) -> CandidateRun:
+        """Import and run some of the tests in a fork of a room whose files hold the candidate."""
+        zygote = self._zygote
+        files = _files(names)
+        request = self._request([Candidate((), "")], names) | {"op": "fresh"} | zygote._collection(files, None)
+        request["codes"] = {
+            key: value
+            for key, value in zygote._nursery.codes.get(zygote._tree.package, {}).items()
+            if key.startswith("plain:") or key.endswith("/conftest.py") or key.endswith(tuple(f"/tree/{file}" for file in files))
+        }
+        try:
+            log = _Log.read(room.ask(request), names)
+        except Closed:
+            log = _Log("crashed", [], False, 1, [])
         if log is None or len(log.ended) > 1:
-            self._found[candidate.id] = CandidateRun(candidate.id, CandidateStatus.FORGED, 0, ())
-        elif log.ended and (log.how == "complete" or log.ended[0][0] != "passed"):
-            self._found[candidate.id] = _claim(candidate, log.ended[0])
-        else:
-            self._found[candidate.id] = _broken(candidate, log, self._names)
+            return CandidateRun(candidate.id, CandidateStatus.FORGED, 0, ())
+        if log.ended and (log.how == "complete" or log.ended[0][0] != "passed"):
+            return _claim(candidate, log.ended[0])
+        return _broken(candidate, log, names)
 
     def _controlled(self, log: _Log) -> bool:
         return log.control == [self._zygote._known[name].outcome for name in self._control]
@@ -538,7 +558,7 @@ class _Log:
                 running, started, expected = True, 0, 0
             elif kind == "test" and running and body[0] == expected:
                 started, expected = started + 1, expected + 1
-            elif kind == "test" and not running and body[0] == -1:
+            elif (kind == "test" and not running and body[0] == -1) or (kind == "load" and running and not started):
                 continue
             elif kind == "end" and running:
                 end = _end(body, names, started)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 
 from . import calls, work
+from .codes import Codes
 from .room import RoomSpec
 from .running import Collected, Plan, collect
 from .state import State
@@ -64,6 +65,10 @@ class Server:
 
     def _collect(self, request: Mapping[str, object]) -> dict[str, object]:
         plan = self._plan(request, trace=True)
+        codes = Codes()
+        codes.load(request.get("codes"))
+        new = codes.compile_tree(plan)
+        codes.install()
         try:
             collected = collect(plan)
         except (Exception, SystemExit) as error:
@@ -82,7 +87,7 @@ class Server:
         self._state = State(ours)
         gc.collect()
         gc.freeze()
-        return {"tests": list(collected.items), "errors": [list(one) for one in collected.errors[:20]]}
+        return {"tests": list(collected.items), "errors": [list(one) for one in collected.errors[:20]], "codes": new}
 
     def _supervise(self, function: Callable[[Reporter], None], request: Mapping[str, object]) -> Ended:
         total = request["cpu_total"]
@@ -110,6 +115,9 @@ class Server:
     def _fresh(self, request: Mapping[str, object]) -> dict[str, object]:
         plan = self._plan(request, trace=False)
         job = work.Job.from_json(request)
+        codes = Codes()
+        codes.load(request.get("codes"))
+        codes.install()
         ended = self._supervise(lambda report: work.fresh(plan, job, report), request)
         return {"how": ended.how, "records": [list(one) for one in ended.records]}
 

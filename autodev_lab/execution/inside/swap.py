@@ -40,6 +40,7 @@ class _Section:
 
     first: int
     last: int
+    header: str = ""  # "class X:" line to put before a method compiled by itself
 
 
 @dataclass(slots=True)
@@ -130,6 +131,7 @@ class Swapper:
                         flags |= _FUTURE.get(alias.name, 0)
                 if isinstance(node, Definition):
                     first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+                    sections += _methods(node)
                     sections.append(_Section(first, node.end_lineno or node.lineno))
             known = _File(split_lines(text), sections, flags, self._modules.get(f"{self._root}/{name}"), {})
             self._files[name] = known
@@ -153,8 +155,8 @@ class Swapper:
             filename = f"{self._root}/{name}"
             lines = file.lines[section.first - 1 : section.last]
             try:
-                text = splice(lines, group, section.first)
-                tree = compile("\n" * (section.first - 1) + text, filename, "exec", ast.PyCF_ONLY_AST | file.flags, True)
+                text = _alone(section, splice(lines, group, section.first))
+                tree = compile(text, filename, "exec", ast.PyCF_ONLY_AST | file.flags, True)
                 new = compile(tree, filename, "exec", file.flags, True)
             except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
                 raise Invalid(str(error)) from None
@@ -163,7 +165,7 @@ class Swapper:
                 raise NeedsImport("no longer one definition")
             old = file.compiled.get(index)
             if old is None:
-                old = compile("\n" * (section.first - 1) + "".join(lines), filename, "exec", file.flags, True)
+                old = compile(_alone(section, "".join(lines)), filename, "exec", file.flags, True)
                 file.compiled[index] = old
             if not _same_definitions(old, new):
                 old, new = self._without_defaults(file, filename, section, "".join(lines), tree, defaults)
@@ -207,7 +209,7 @@ class Swapper:
         result: list[tuple[FunctionType, tuple[object, ...] | None, dict[str, object] | None]],
     ) -> tuple[CodeType, CodeType]:
         """The code around the definitions differs: fine when only default values do, else a fresh import is needed."""
-        old_tree = compile("\n" * (section.first - 1) + before, filename, "exec", ast.PyCF_ONLY_AST | file.flags, True)
+        old_tree = compile(_alone(section, before), filename, "exec", ast.PyCF_ONLY_AST | file.flags, True)
         assert isinstance(old_tree, ast.Module) and file.module is not None
         changed: list[tuple[ast.arguments, list[str], int]] = []
         _blank_defaults(old_tree.body[0], new_tree.body[0], [], changed)
@@ -270,6 +272,26 @@ def _blank_defaults(
 
 def _nothing(node: ast.expr) -> ast.expr:
     return ast.copy_location(ast.Constant(None), node)
+
+
+def _alone(section: _Section, text: str) -> str:
+    """A section's text at its own lines, a method below a stand-in for its class."""
+    if section.header:
+        return "\n" * (section.first - 2) + section.header + text
+    return "\n" * (section.first - 1) + text
+
+
+def _methods(node: Definition) -> list[_Section]:
+    """Methods directly in a class, which can be compiled without the rest of it: names, mangling and cells agree."""
+    if not isinstance(node, ast.ClassDef):
+        return []
+    found = []
+    for inner in node.body:
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([inner.lineno, *(one.lineno for one in inner.decorator_list)])
+            if first > node.lineno + 1:
+                found.append(_Section(first, inner.end_lineno or inner.lineno, f"class {node.name}:\n"))
+    return found
 
 
 def _section_of(file: _File, edit: LineEdit) -> int:

@@ -169,14 +169,16 @@ def fresh(plan: Plan, job: Job, report: Reporter) -> None:
     """Import the tree (the candidate's edits are in its files) and run the tests once."""
     timer = _Timer()
     report("begin")
-    report("test", [0, COLLECTION_SECONDS])
+    report("load")
     timer.start(COLLECTION_SECONDS)
     try:
         collected = collect(plan)
     except TimeUp:
+        report("test", [0, COLLECTION_SECONDS])
         report("end", ["timeout", 1, list(job.order.ids[:1])])
         return
     except BaseException:
+        report("test", [0, COLLECTION_SECONDS])
         report("end", ["failed", 1, list(job.order.ids[:1])])
         return
     finally:
