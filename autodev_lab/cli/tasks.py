@@ -43,7 +43,9 @@ def build(
     try:
         subject = obtain(package, cache=cache_directory(), offline=offline, progress=watch.say)
         watch.stage(f"building tasks from {subject.name} {subject.version}", n)
-        built = build_tasks(subject, n=n, seed=seed, report=report, progress=lambda done, total: watch.update(done))
+        built = build_tasks(
+            subject, n=n, seed=seed, report=report, progress=lambda kept, wanted, what: watch.update(kept, what)
+        )
     finally:
         watch.close()
     if not built.items:

@@ -88,7 +88,11 @@ class RepositoryMaker:
         report = require(settings.weak_sandbox)
         subject = obtain(package, cache=Path(settings.cache), offline=settings.offline)
         built = build_tasks(
-            subject, n=plan.parameters.pool, seed=plan.task_seed(package), report=report, progress=progress
+            subject,
+            n=plan.parameters.pool,
+            seed=plan.task_seed(package),
+            report=report,
+            progress=lambda kept, wanted, what: progress(kept, wanted),
         )
         if not built.items:
             raise LabError(f"no bug injected into {package} is noticed by its own tests; choose another package")
@@ -140,7 +144,8 @@ def open_repository(items: Sequence[StreamItem], settings: Settings) -> Reposito
                     "differs); build the tasks again"
                 )
             subjects[truth.package_spec] = subject
-    environment = RepositoryEnvironment(items, subjects, Path(settings.cache), report)
+    by_package = {item.task.package: subjects[_truth(item).package_spec] for item in items}
+    environment = RepositoryEnvironment(items, by_package, Path(settings.cache) / "results.sqlite", report)
     return RepositoryWorld(items, environment)
 
 
