@@ -24,18 +24,31 @@ __all__ = ["fetch_archive", "install_dependencies", "normalise"]
 
 _TIMEOUT_SECONDS = 300
 
+_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".zip")
+
 # Runs inside pip's interpreter. Starting a process is refused (pip only loses its user-agent details by that), and
-# once the archive has arrived the refusal ends pip: the next thing would be the package's build code.
+# once an archive has arrived the refusal ends pip: the next thing would be the package's build code. An archive in a
+# local folder is used by pip where it lies, so what pip opens is noted as well.
 _PIP_WITHOUT_BUILDS = """
-import glob, os, runpy, sys, tempfile
-ARRIVED = os.path.join(tempfile.gettempdir(), "pip-unpack-*", "*")
+import glob, os, re, runpy, sys, tempfile
+FOLDER, WANTED = tempfile.gettempdir(), sys.argv.pop(1)
+opened = []
+def is_wanted(path):
+    name = os.path.basename(str(path))
+    folded = re.sub("[^a-z0-9]+", "-", name.lower())
+    return name.endswith((".tar.gz", ".tgz", ".tar.bz2", ".zip")) and folded.startswith(WANTED)
 def refuse(event, arguments):
+    if event == "open" and is_wanted(arguments[0]) and not str(arguments[0]).startswith(FOLDER):
+        opened.append(str(arguments[0]))
     if event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"):
-        if any(name.endswith((".tar.gz", ".tgz", ".tar.bz2", ".zip")) for name in glob.glob(ARRIVED)):
+        arrived = [path for path in glob.glob(os.path.join(FOLDER, "pip-unpack-*", "*")) if is_wanted(path)]
+        if arrived or opened:
+            with open(os.path.join(FOLDER, "arrived.txt"), "w", encoding="utf-8") as stream:
+                stream.write("\\n".join([*arrived, *opened]))
             os._exit(77)
         raise PermissionError("no processes here")
 sys.addaudithook(refuse)
-sys.argv = ["pip", *sys.argv[1:]]
+sys.argv[0] = "pip"
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
 
@@ -83,15 +96,11 @@ def fetch_archive(requirement: str, destination: Path, *, sha256: str | None = N
         wanted.write_text(requirement + (f" --hash=sha256:{sha256}" if sha256 else "") + "\n", encoding="utf-8")
         arguments = ["download", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--quiet"]
         arguments += ["--progress-bar", "off", "--dest", str(scratch / "out"), "-r", str(wanted)]
+        command = [sys.executable, "-c", _PIP_WITHOUT_BUILDS, f"{normalise(name)}-"]
         temporary = scratch / "tmp"
         temporary.mkdir()
-        done = _pip([sys.executable, "-c", _PIP_WITHOUT_BUILDS, *arguments], temporary, requirement)
-        archives = sorted(
-            path
-            for folder_ in (temporary, scratch / "out")
-            for path in folder_.rglob("*")
-            if path.is_file() and path.parent.name.startswith(("pip-unpack-", "out")) and _is_archive_of(path, name)
-        )
+        done = _pip([*command, *arguments], temporary, requirement)
+        archives = [path for path in _arrived(temporary, scratch / "out") if _is_archive_of(path, name)]
         if not archives:
             raise LabError(
                 f"cannot fetch the source archive of {requirement}: {_reason(done.stderr, 'source archive')}"
@@ -100,7 +109,9 @@ def fetch_archive(requirement: str, destination: Path, *, sha256: str | None = N
         if sha256 is not None and digest != sha256:
             raise LabError(f"the source archive of {requirement} has sha256 {digest}, not {sha256}; it was not used")
         target = destination / archives[0].name
-        archives[0].replace(target)
+        copy = scratch / "copy"
+        shutil.copyfile(archives[0], copy)  # it may lie in a folder of the user's
+        copy.replace(target)
     return target
 
 
@@ -165,8 +176,15 @@ def _pip(command: list[str], temporary: Path, what: str) -> subprocess.Completed
         ) from error
 
 
+def _arrived(temporary: Path, finished: Path) -> list[Path]:
+    """Archives pip had in hand when it was ended, or put down when there was nothing to build."""
+    note = temporary / "arrived.txt"
+    named = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
+    return [*(Path(line) for line in named), *sorted(finished.glob("*"))]
+
+
 def _is_archive_of(path: Path, name: str) -> bool:
-    if not path.name.endswith((".tar.gz", ".tgz", ".tar.bz2", ".zip")):
+    if not path.name.endswith(_SUFFIXES):
         return False
     return normalise(path.name).startswith(normalise(name) + "-")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autodev_lab.errors import LabError
 from autodev_lab.execution.subjects import Subject
@@ -55,7 +55,7 @@ class _Truth(_Strict):
 
 
 class _Line(_Strict):
-    schema_: Literal["autodev_lab.task/1"]
+    form: Literal["autodev_lab.task/1"] = Field(alias="schema")
     task: _Task
     truth: _Truth
 
@@ -154,7 +154,7 @@ def _to_line(item: StreamItem) -> str:
     if not isinstance(truth, InjectedTruth):
         raise LabError(f"task {task.id} is no injected bug; only those are written to files of tasks")
     line = _Line(
-        schema_=SCHEMA,
+        schema=SCHEMA,
         task=_Task(
             id=task.id,
             package=task.package,
@@ -180,7 +180,7 @@ def _to_line(item: StreamItem) -> str:
             covering=dict(truth.covering),
         ),
     )
-    return line.model_dump_json() + "\n"
+    return line.model_dump_json(by_alias=True) + "\n"
 
 
 def _from_line(line: str, where: str) -> StreamItem:
@@ -191,7 +191,7 @@ def _from_line(line: str, where: str) -> StreamItem:
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "json_invalid":
             raise LabError(f"{where} is not readable JSON ({first['msg']}); build the tasks again") from error
-        if place.startswith("schema_"):
+        if place == "schema":
             raise LabError(f"{where} is not of the form {SCHEMA}; build the tasks again with this version") from error
         raise LabError(f"{where}: {place or 'the record'} is wrong ({first['msg']}); build the tasks again") from error
     task, truth = record.task, record.truth

@@ -220,11 +220,12 @@ def enumerate_mutants(
 
     Examples
     --------
-    >>> from autodev_lab.streams.operators import OPERATORS
+    >>> from autodev_lab.streams.operators import choose_operators
     >>> code = "def low(a, b):\n    return a if a < b else b  # smaller\n"
-    >>> {m.edit.replacement for m in enumerate_mutants("m.py", code, OPERATORS) if m.operator == "comparison_swap"}
-    ... # doctest: +NORMALIZE_WHITESPACE
-    {'    return a if a <= b else b  # smaller\n', '    return a if a > b else b  # smaller\n'}
+    >>> for mutant in enumerate_mutants("m.py", code, choose_operators(["comparison_swap"])):
+    ...     print(mutant.edit.replacement.strip())
+    return a if a <= b else b  # smaller
+    return a if a > b else b  # smaller
     """
     source = Source(path, text)
     executed = None if covered is None else frozenset(covered)
