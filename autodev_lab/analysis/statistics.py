@@ -197,15 +197,17 @@ def noise_floor(
     Returns
     -------
     float
-        Relative difference, >= 0; NaN without twins or when an arm never succeeded.
+        Relative difference, >= 0; NaN without twins, infinite when an arm and its twin never succeeded.
 
     Examples
     --------
     >>> noise_floor(np.zeros((2, 6)), np.array([10.0, 12.0]))
     0.0
     """
-    if differences.size == 0 or np.any(baselines <= 0):
+    if differences.size == 0:
         return math.nan
+    if np.any(baselines <= 0):
+        return math.inf
     rng = np.random.default_rng(seed)
     signs = rng.choice(np.array([-1.0, 1.0]), size=(flips, differences.shape[1]))
     totals = np.abs(signs @ differences.T) / baselines
