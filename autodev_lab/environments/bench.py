@@ -39,13 +39,20 @@ class Bench:
     """
 
     def __init__(self, report: SandboxReport, limits: Limits) -> None:
-        self._report = report
-        self._limits = limits
+        self.report = report
+        self.limits = limits
         self._home: Path | None = None
         self._count = 0
         self._nursery: Nursery | None = None
         self._trees: OrderedDict[str, SourceTree] = OrderedDict()
         self._zygotes: OrderedDict[str, Zygote] = OrderedDict()
+
+    @property
+    def nursery(self) -> Nursery:
+        """The warm interpreter from which rooms are forked."""
+        if self._nursery is None:
+            self._nursery = Nursery()
+        return self._nursery
 
     def tree(self, subject: Subject, sides: Sequence[Side], seed: int, edits: Sequence[Edit]) -> SourceTree:
         """A private copy of the subject with the tests of some sides and with edits applied."""
@@ -67,9 +74,7 @@ class Bench:
         key = repr((subject.content_hash, seed, tuple(edits)))
         if key not in self._zygotes:
             tree = self.tree(subject, (Side.VISIBLE,), seed, edits)
-            if self._nursery is None:
-                self._nursery = Nursery()
-            self._zygotes[key] = Zygote(tree, report=self._report, limits=self._limits, pool=self._nursery)
+            self._zygotes[key] = Zygote(tree, report=self.report, limits=self.limits, pool=self.nursery)
             if len(self._zygotes) > _ZYGOTES:
                 _, old = self._zygotes.popitem(last=False)
                 old.close()
@@ -78,16 +83,14 @@ class Bench:
 
     def collect(self, tree: SourceTree) -> tuple[str, ...]:
         """Ids of the tests of a tree."""
-        if self._nursery is None:
-            self._nursery = Nursery()
-        with Zygote(tree, report=self._report, limits=self._limits, pool=self._nursery) as zygote:
+        with Zygote(tree, report=self.report, limits=self.limits, pool=self.nursery) as zygote:
             return zygote.tests
 
     def plain(
         self, tree: SourceTree, tests: Sequence[str], edits: Sequence[Edit] = (), *, coverage: bool = False
     ) -> PlainRun:
         """Plain pytest in a fresh process on files on disk."""
-        return run_plain(tree, tests=tests, edits=edits, report=self._report, limits=self._limits, coverage=coverage)
+        return run_plain(tree, tests=tests, edits=edits, report=self.report, limits=self.limits, coverage=coverage)
 
     def close(self) -> None:
         """End all processes and remove all trees."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from autodev_lab.solvers.repair.site import Proposal, Site
 
-__all__ = ["Template", "template"]
+__all__ = ["Template", "interleaved", "template"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +52,15 @@ def template(name: str, citation: str) -> Callable[[Callable[[Site], Iterator[Pr
         return Template(name, citation, propose)
 
     return wrap
+
+
+def interleaved(*sources: Iterator[Proposal]) -> Iterator[Proposal]:
+    """The first proposal of every source, then the second of every source, and so on."""
+    alive = list(sources)
+    while alive:
+        for source in tuple(alive):
+            proposal = next(source, None)
+            if proposal is None:
+                alive.remove(source)
+            else:
+                yield proposal

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from autodev_lab.solvers.repair.site import Proposal, Site
-from autodev_lab.solvers.repair.template import Template, template
+from autodev_lab.solvers.repair.template import Template, interleaved, template
 
 __all__ = ["CALL_TEMPLATES"]
 
@@ -91,6 +91,7 @@ def swap_arguments(site: Site) -> Iterator[Proposal]:
     """Two neighbouring arguments of a call for each other, then the first and the last."""
     for node in site.of(ast.Call):
         plain = [one for one in node.args if not isinstance(one, ast.Starred)]
+        plain += [one.value for one in node.keywords if one.arg is not None]
         pairs = list(pairwise(plain))
         if len(plain) > 2:
             pairs.append((plain[0], plain[-1]))
@@ -99,8 +100,7 @@ def swap_arguments(site: Site) -> Iterator[Proposal]:
                 yield (*site.replace(one, site.text(other)), *site.replace(other, site.text(one)))
 
 
-@template("drop-argument", "PAR parameter adder and remover (Kim 2013); TBar FP10.4")
-def drop_argument(site: Site) -> Iterator[Proposal]:
+def _drop_argument(site: Site) -> Iterator[Proposal]:
     """A call without one of its arguments, the last first."""
     for node in site.of(ast.Call):
         texts = _argument_texts(site, node)
@@ -151,8 +151,7 @@ def _call_with(site: Site, node: ast.Call, texts: list[str]) -> Proposal:
     return site.raw(end, site.source.span(node)[1], f"({', '.join(texts)})")
 
 
-@template("unpack-argument", "TBar FP10 mutate method invocation (Liu 2019)")
-def unpack_argument(site: Site) -> Iterator[Proposal]:
+def _unpack_argument(site: Site) -> Iterator[Proposal]:
     """An argument for its elements, or elements for the argument."""
     for node in site.of(ast.Call):
         for argument in node.args:
@@ -165,8 +164,7 @@ def unpack_argument(site: Site) -> Iterator[Proposal]:
                 yield site.replace(keyword, site.text(keyword.value))
 
 
-@template("unwrap-call", "SketchFix (Hua 2018); PAR expression remover (Kim 2013)")
-def unwrap_call(site: Site) -> Iterator[Proposal]:
+def _unwrap_call(site: Site) -> Iterator[Proposal]:
     """A call for one of its arguments, or for the object it is made on."""
     for node in site.of(ast.Call):
         for argument in node.args[:3]:
@@ -224,8 +222,7 @@ def _diagonal(
         yield make(nodes[row], names[column])
 
 
-@template("chain-method", "ELIXIR (Saha 2017); PAR; plastic surgery (Barr 2014)")
-def chain_method(site: Site) -> Iterator[Proposal]:
+def _chain_method(site: Site) -> Iterator[Proposal]:
     """A value with a method of no argument called on it: those the file uses, then everyday ones."""
     methods = tuple(dict.fromkeys((*site.words.bare_methods[:10], *_EVERYDAY_METHODS)))
     values = [node for node in _wrappable(site) if not isinstance(node, ast.Compare | ast.BoolOp)]
@@ -244,8 +241,7 @@ def _is_callee_base(site: Site, node: ast.expr) -> bool:
     return isinstance(parent, ast.Attribute) and named
 
 
-@template("default-value", "PAR null pointer checker (Kim 2013); TBar FP2.3; SketchFix (Hua 2018)")
-def default_value(site: Site) -> Iterator[Proposal]:
+def _default_value(site: Site) -> Iterator[Proposal]:
     """A value for one of two by a condition: itself unless it is None or empty."""
     values = [
         node for node in _wrappable(site) if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
@@ -286,16 +282,46 @@ def change_exception(site: Site) -> Iterator[Proposal]:
                     yield site.replace(handler.type, f"({own.strip('()')}, {name})")
 
 
+def _choose_part(site: Site) -> Iterator[Proposal]:
+    """An expression for one of its parts: a branch of a conditional, the base of an item or attribute."""
+    for node in site.of(ast.IfExp):
+        test, body, other = site.text(node.test), site.text(node.body), site.text(node.orelse)
+        yield site.replace(node, f"{other} if {test} else {body}")
+        yield site.replace(node, body)
+        yield site.replace(node, other)
+    for subscript in site.of(ast.Subscript):
+        yield site.replace(subscript, site.text(subscript.value))
+    for made in site.expressions:
+        if isinstance(made, ast.ListComp | ast.GeneratorExp | ast.SetComp) and len(made.generators) == 1:
+            yield site.replace(made, site.text(made.generators[0].iter))
+
+
+@template("reduce-expression", "PAR expression remover (Kim 2013); SketchFix (Hua 2018)")
+def reduce_expression(site: Site) -> Iterator[Proposal]:
+    """An expression for one of its parts: an argument, the object of a call, a branch, the base of an item."""
+    yield from interleaved(_choose_part(site), _unwrap_call(site))
+
+
+@template("adapt-value", "ELIXIR (Saha 2017); PAR null pointer checker (Kim 2013); SketchFix (Hua 2018)")
+def adapt_value(site: Site) -> Iterator[Proposal]:
+    """A value with a method of no argument called on it, or another value where it is empty."""
+    yield from interleaved(_chain_method(site), _default_value(site))
+
+
+@template("drop-argument", "PAR parameter adder and remover (Kim 2013); TBar FP10.4")
+def drop_argument(site: Site) -> Iterator[Proposal]:
+    """A call without one of its arguments, or with the elements of one."""
+    yield from interleaved(_drop_argument(site), _unpack_argument(site))
+
+
 CALL_TEMPLATES: tuple[Template, ...] = (
+    reduce_expression,
+    adapt_value,
+    drop_argument,
     replace_method,
     replace_function,
     swap_arguments,
-    drop_argument,
     add_argument,
-    unpack_argument,
-    unwrap_call,
     wrap_call,
-    chain_method,
-    default_value,
     change_exception,
 )

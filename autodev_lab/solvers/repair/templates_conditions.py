@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from autodev_lab.solvers.repair.site import Proposal, Site
-from autodev_lab.solvers.repair.template import Template, template
+from autodev_lab.solvers.repair.template import Template, interleaved, template
 
 __all__ = ["CONDITION_TEMPLATES"]
 
@@ -54,23 +54,20 @@ def _operators(site: Site) -> Iterator[tuple[str, int, int]]:
             left = right
 
 
-@template("move-boundary", "TBar FP12.1 mutate operators (Liu 2019); SPR (Long & Rinard 2015)")
-def move_boundary(site: Site) -> Iterator[Proposal]:
+def _move_boundary(site: Site) -> Iterator[Proposal]:
     """`<` and `<=`, `>` and `>=` for each other."""
     for symbol, start, end in _operators(site):
         if symbol in _BOUNDARY:
             yield site.raw(start, end, _BOUNDARY[symbol])
 
 
-@template("complement-comparison", "PAR expression replacer (Kim 2013); TBar FP12")
-def complement_comparison(site: Site) -> Iterator[Proposal]:
+def _complement_comparison(site: Site) -> Iterator[Proposal]:
     """A comparison for its opposite."""
     for symbol, start, end in _operators(site):
         yield site.raw(start, end, _COMPLEMENT[symbol])
 
 
-@template("replace-comparison", "TBar FP12; SketchFix operator holes (Hua 2018)")
-def replace_comparison(site: Site) -> Iterator[Proposal]:
+def _replace_comparison(site: Site) -> Iterator[Proposal]:
     """A comparison for another that is neither its opposite nor its boundary."""
     for symbol, start, end in _operators(site):
         for other in _OTHERS[symbol]:
@@ -117,14 +114,12 @@ def drop_condition_operand(site: Site) -> Iterator[Proposal]:
             yield site.replace(node, word.join(texts[:index] + texts[index + 1 :]))
 
 
-@template("tighten-condition", "PAR expression adder (Kim 2013); SPR tighten (Long & Rinard 2015)")
-def tighten_condition(site: Site) -> Iterator[Proposal]:
+def _tighten_condition(site: Site) -> Iterator[Proposal]:
     """`c` for `c and d` with `d` from the file or a plain test of a variable."""
     yield from _extended(site, "and")
 
 
-@template("loosen-condition", "SPR loosen (Long & Rinard 2015); TBar FP6.3")
-def loosen_condition(site: Site) -> Iterator[Proposal]:
+def _loosen_condition(site: Site) -> Iterator[Proposal]:
     """`c` for `c or d` with `d` from the file or a plain test of a variable."""
     yield from _extended(site, "or")
 
@@ -219,15 +214,27 @@ def _closing(site: Site, node: ast.expr) -> int:
     return end
 
 
+@template("change-comparison", "TBar FP12 mutate operators (Liu 2019); PAR expression replacer (Kim 2013); SketchFix")
+def change_comparison(site: Site) -> Iterator[Proposal]:
+    """A comparison for its opposite, for the one with the boundary moved, then for any other."""
+    yield from interleaved(_complement_comparison(site), _move_boundary(site))
+    yield from _replace_comparison(site)
+
+
+@template(
+    "extend-condition", "PAR expression adder (Kim 2013); SPR (Long & Rinard 2015); TBar FP6.3"
+)
+def extend_condition(site: Site) -> Iterator[Proposal]:
+    """`c` for `c and d` or `c or d` with `d` from the file or a plain test of a variable."""
+    yield from interleaved(_tighten_condition(site), _loosen_condition(site))
+
+
 CONDITION_TEMPLATES: tuple[Template, ...] = (
-    move_boundary,
-    complement_comparison,
-    replace_comparison,
+    change_comparison,
+    extend_condition,
     swap_boolean_operator,
     negate_condition,
     drop_condition_operand,
-    tighten_condition,
-    loosen_condition,
     fix_condition_value,
     replace_condition,
     test_for_none,

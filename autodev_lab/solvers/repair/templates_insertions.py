@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import Splice
-from autodev_lab.solvers.repair.template import Template, template
+from autodev_lab.solvers.repair.template import Template, interleaved, template
 
 __all__ = ["INSERTION_TEMPLATES"]
 
@@ -56,8 +56,7 @@ def _exits(site: Site) -> Iterator[str]:
     yield from found
 
 
-@template("insert-return", "TBar FP14 and FP4 insert (Liu 2019); GenProg append (Le Goues 2012)")
-def insert_return(site: Site) -> Iterator[Proposal]:
+def _insert_return(site: Site) -> Iterator[Proposal]:
     """A return before or after the statement: one of the file, or of a variable here."""
     texts = [*site.donors((ast.Return,), 6), *(f"return {name}" for name in site.near_names[:4]), "return None"]
     statement = site.statement
@@ -69,8 +68,7 @@ def insert_return(site: Site) -> Iterator[Proposal]:
         yield from site.before(text)
 
 
-@template("insert-assignment", "GenProg append (Le Goues 2012); CapGen (Wen 2018); plastic surgery")
-def insert_assignment(site: Site) -> Iterator[Proposal]:
+def _insert_assignment(site: Site) -> Iterator[Proposal]:
     """An assignment before or after the statement: what binds a missing name first, then donors, then plain ones."""
     made: list[str] = []
     for name in site.unresolved[:2]:
@@ -80,8 +78,7 @@ def insert_assignment(site: Site) -> Iterator[Proposal]:
     yield from _around(site, tuple(dict.fromkeys((*made, *donors))))
 
 
-@template("update-variable", "ELIXIR (Saha 2017); SPR initialisation (Long & Rinard 2015)")
-def update_variable(site: Site) -> Iterator[Proposal]:
+def _update_variable(site: Site) -> Iterator[Proposal]:
     """A variable brought up to date: counted on, normalised by a call or method of the file, or kept on the object."""
     names = [name for name in site.near_names if name not in ("self", "cls")][:4]
     calls = tuple(dict.fromkeys((*site.words.uncalled[:2], *site.words.unary_calls[:5], "list", "str", "int")))
@@ -116,8 +113,7 @@ def insert_call(site: Site) -> Iterator[Proposal]:
     yield from _around(site, tuple(dict.fromkeys(texts)))
 
 
-@template("insert-raise", "PAR (Kim 2013); TBar FP4 (Liu 2019)")
-def insert_raise(site: Site) -> Iterator[Proposal]:
+def _insert_raise(site: Site) -> Iterator[Proposal]:
     """A raise before or after the statement, like others of the file; in a handler, the exception again."""
     texts = list(site.donors((ast.Raise,), 5))
     tests = site.donor_conditions(4)
@@ -129,8 +125,7 @@ def insert_raise(site: Site) -> Iterator[Proposal]:
             yield from site.before(f"if {test}:", f"    {text}")
 
 
-@template("insert-jump", "GenProg append (Le Goues 2012); SPR control flow (Long & Rinard 2015)")
-def insert_jump(site: Site) -> Iterator[Proposal]:
+def _insert_jump(site: Site) -> Iterator[Proposal]:
     """`break` or `continue` after the last statement of a block in a loop, or before the statement."""
     if site.in_loop():
         for text in ("break", "continue"):
@@ -203,14 +198,23 @@ def _last_branch(statement: ast.If) -> ast.If:
     return statement
 
 
+@template("insert-exit", "TBar FP4 and FP14 (Liu 2019); GenProg append (Le Goues 2012); SPR (Long & Rinard 2015); PAR")
+def insert_exit(site: Site) -> Iterator[Proposal]:
+    """A return, raise, `break` or `continue` before the statement, or after the last of a block."""
+    yield from interleaved(_insert_return(site), _insert_jump(site), _insert_raise(site))
+
+
+@template("insert-assignment", "GenProg append (Le Goues 2012); CapGen (Wen 2018); plastic surgery (Barr 2014); ELIXIR")
+def insert_assignment(site: Site) -> Iterator[Proposal]:
+    """An assignment before or after the statement: from the file, or a variable brought up to date."""
+    yield from interleaved(_insert_assignment(site), _update_variable(site))
+
+
 INSERTION_TEMPLATES: tuple[Template, ...] = (
-    insert_guard,
-    insert_return,
+    insert_exit,
     insert_assignment,
-    update_variable,
+    insert_guard,
     insert_call,
-    insert_raise,
-    insert_jump,
     insert_block,
     add_else,
 )

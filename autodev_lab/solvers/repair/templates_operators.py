@@ -60,8 +60,7 @@ def replace_arithmetic_operator(site: Site) -> Iterator[Proposal]:
                 yield site.raw(start + match.start(), start + match.end(), f"{other}=")
 
 
-@template("swap-operands", "TBar FP3 and FP12 (Liu 2019)")
-def swap_operands(site: Site) -> Iterator[Proposal]:
+def _swap_operands(site: Site) -> Iterator[Proposal]:
     """The two sides of an operator that is not symmetric, for each other."""
     for node in site.of(ast.BinOp, ast.Compare):
         if isinstance(node, ast.BinOp):
@@ -79,8 +78,7 @@ def swap_operands(site: Site) -> Iterator[Proposal]:
             yield (*one, *other)
 
 
-@template("drop-operand", "PAR expression remover (Kim 2013); SketchFix (Hua 2018)")
-def drop_operand(site: Site) -> Iterator[Proposal]:
+def _drop_operand(site: Site) -> Iterator[Proposal]:
     """One side of an arithmetic operator for the whole; a sign is taken away."""
     for node in site.of(ast.BinOp, ast.UnaryOp):
         if isinstance(node, ast.UnaryOp):
@@ -164,26 +162,16 @@ def change_slice(site: Site) -> Iterator[Proposal]:
             yield site.replace(node, f"{base}[{lower}:{upper}:-({step})]")
 
 
-@template("augment-assignment", "TBar FP12 mutate operators (Liu 2019)")
-def augment_assignment(site: Site) -> Iterator[Proposal]:
-    """`x = e` for `x += e` and its kin, and the other way round."""
-    statement = site.statement
-    if isinstance(statement, ast.AugAssign):
-        target, value = site.text(statement.target), site.text(statement.value)
-        yield from site.instead(f"{target} = {value}")
-    elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target, value = site.text(statement.targets[0]), site.text(statement.value)
-        if isinstance(statement.targets[0], ast.Name | ast.Attribute | ast.Subscript) and "\n" not in value:
-            for symbol in ("+=", "*=", "|=", "-="):
-                yield from site.instead(f"{target} {symbol} {value}")
-            yield from site.instead(f"{target} = {target} or {value}")
+@template("rearrange-operands", "TBar FP3 and FP12 (Liu 2019); PAR expression remover (Kim 2013); SketchFix (Hua 2018)")
+def rearrange_operands(site: Site) -> Iterator[Proposal]:
+    """The two sides of an operator for each other, or one of them alone."""
+    yield from _swap_operands(site)
+    yield from _drop_operand(site)
 
 
 OPERATOR_TEMPLATES: tuple[Template, ...] = (
+    rearrange_operands,
     replace_arithmetic_operator,
-    swap_operands,
-    drop_operand,
     off_by_one,
     change_slice,
-    augment_assignment,
 )

@@ -119,8 +119,7 @@ def replace_statement(site: Site) -> Iterator[Proposal]:
             yield from site.instead(text)
 
 
-@template("change-jump", "GenProg replace (Le Goues 2012); TBar FP14 mutate return (Liu 2019)")
-def change_jump(site: Site) -> Iterator[Proposal]:
+def _change_jump(site: Site) -> Iterator[Proposal]:
     """`break` for `continue`, `return` for `yield` or assignment, and their kin."""
     statement = site.statement
     if isinstance(statement, ast.Break | ast.Continue):
@@ -138,6 +137,12 @@ def change_jump(site: Site) -> Iterator[Proposal]:
         else:
             yield from site.instead(f"yield {text}")
         yield from site.instead(f"return {text}")
+    elif isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Call | ast.Await | ast.Constant):
+        text = site.text(statement.value)
+        yield from site.instead(f"return {text}")
+        yield from site.instead(f"yield {text}")
+        for name in site.near_names[:4]:
+            yield from site.instead(f"{name} = {text}")
     elif isinstance(statement, ast.Return) and statement.value is not None:
         text = site.text(statement.value)
         for name in site.near_names[:2]:
@@ -153,8 +158,7 @@ def change_jump(site: Site) -> Iterator[Proposal]:
             yield from site.instead(text)
 
 
-@template("change-loop", "PAR (Kim 2013); SketchFix (Hua 2018)")
-def change_loop(site: Site) -> Iterator[Proposal]:
+def _change_loop(site: Site) -> Iterator[Proposal]:
     """A loop for a branch, a branch for a loop; an iteration in reverse, sorted, or over a part."""
     statement = site.statement
     start = site.source.span(statement)[0]
@@ -190,13 +194,21 @@ def catch_exception(site: Site) -> Iterator[Proposal]:
             yield from site.instead("try:", *lines, f"except {kind}:", f"    {answer}")
 
 
+@template(
+    "change-control", "GenProg replace (Le Goues 2012); TBar FP14 (Liu 2019); PAR (Kim 2013); SketchFix (Hua 2018)"
+)
+def change_control(site: Site) -> Iterator[Proposal]:
+    """How control goes on: one jump for another, a lost return, a loop for a branch, another iteration."""
+    yield from _change_jump(site)
+    yield from _change_loop(site)
+
+
 STATEMENT_TEMPLATES: tuple[Template, ...] = (
+    change_control,
     remove_statement,
     remove_condition,
     guard_statement,
     move_statement,
     replace_statement,
-    change_jump,
-    change_loop,
     catch_exception,
 )

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from autodev_lab.solvers.repair.site import Proposal, Site
-from autodev_lab.solvers.repair.template import Template, template
+from autodev_lab.solvers.repair.template import Template, interleaved, template
 
 __all__ = ["VALUE_TEMPLATES"]
 
@@ -62,8 +62,7 @@ def replace_constant(site: Site) -> Iterator[Proposal]:
                 yield site.replace(node, text)
 
 
-@template("borrow-constant", "Plastic surgery (Barr 2014); TBar FP9.1; CapGen (Wen 2018)")
-def borrow_constant(site: Site) -> Iterator[Proposal]:
+def _borrow_constant(site: Site) -> Iterator[Proposal]:
     """A constant for another of its type from the same function, then from the file."""
     pools = [site.words.constants(site.function)] if site.function is not None else []
     pools.append(site.words.constants(site.source.tree))
@@ -89,8 +88,7 @@ def _likeness(one: str, other: str) -> float:
     return (lead + tail) / max(len(one), len(other))
 
 
-@template("edit-string", "TBar FP9 mutate literal (Liu 2019)")
-def edit_string(site: Site) -> Iterator[Proposal]:
+def _edit_string(site: Site) -> Iterator[Proposal]:
     """A text with a character less, a blank more, or in another case."""
     for node in _constants(site):
         value = node.value
@@ -140,8 +138,7 @@ def _is_callee(site: Site, node: ast.Name) -> bool:
     return isinstance(parent, ast.Call) and parent.func is node and node.id not in site.locals
 
 
-@template("replace-target", "TBar FP13 mutate variable (Liu 2019)")
-def replace_target(site: Site) -> Iterator[Proposal]:
+def _replace_target(site: Site) -> Iterator[Proposal]:
     """The variable an assignment or a loop binds, for another of the function; targets of a pair exchanged."""
     statement = site.statement
     targets: list[ast.expr] = []
@@ -269,32 +266,41 @@ def replace_container(site: Site) -> Iterator[Proposal]:
                 yield site.replace(call, text)
 
 
-@template("choose-part", "PAR expression replacer (Kim 2013); SketchFix (Hua 2018)")
-def choose_part(site: Site) -> Iterator[Proposal]:
-    """An expression for one of its parts: a branch of a conditional, the base of an item or attribute."""
-    for node in site.of(ast.IfExp):
-        test, body, other = site.text(node.test), site.text(node.body), site.text(node.orelse)
-        yield site.replace(node, f"{other} if {test} else {body}")
-        yield site.replace(node, body)
-        yield site.replace(node, other)
-    for subscript in site.of(ast.Subscript):
-        yield site.replace(subscript, site.text(subscript.value))
-    for made in site.expressions:
-        if isinstance(made, ast.ListComp | ast.GeneratorExp | ast.SetComp) and len(made.generators) == 1:
-            yield site.replace(made, site.text(made.generators[0].iter))
+def _augment_assignment(site: Site) -> Iterator[Proposal]:
+    """`x = e` for `x += e` and its kin, and the other way round."""
+    statement = site.statement
+    if isinstance(statement, ast.AugAssign):
+        target, value = site.text(statement.target), site.text(statement.value)
+        yield from site.instead(f"{target} = {value}")
+    elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target, value = site.text(statement.targets[0]), site.text(statement.value)
+        if isinstance(statement.targets[0], ast.Name | ast.Attribute | ast.Subscript) and "\n" not in value:
+            for symbol in ("+=", "*=", "|=", "-="):
+                yield from site.instead(f"{target} {symbol} {value}")
+            yield from site.instead(f"{target} = {target} or {value}")
+
+
+@template("change-assignment", "TBar FP12 and FP13 (Liu 2019); SPR (Long & Rinard 2015)")
+def change_assignment(site: Site) -> Iterator[Proposal]:
+    """What an assignment binds, or how: another variable, targets exchanged, `=` for `+=` and its kin."""
+    yield from interleaved(_augment_assignment(site), _replace_target(site))
+
+
+@template("borrow-constant", "Plastic surgery (Barr 2014); TBar FP9 mutate literal (Liu 2019); CapGen (Wen 2018)")
+def borrow_constant(site: Site) -> Iterator[Proposal]:
+    """A constant for another of its type from the function or file; a text with a character less or more."""
+    yield from interleaved(_borrow_constant(site), _edit_string(site))
 
 
 VALUE_TEMPLATES: tuple[Template, ...] = (
+    change_assignment,
+    borrow_constant,
     adjust_number,
     replace_constant,
-    borrow_constant,
-    edit_string,
     replace_variable,
     replace_argument,
-    replace_target,
     replace_attribute,
     change_default,
     change_result,
     replace_container,
-    choose_part,
 )

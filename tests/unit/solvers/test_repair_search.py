@@ -90,7 +90,7 @@ def enumerated(text: str, lines: Sequence[int], *, templates: Sequence[Template]
     return enumerate_candidates(lambda path: text, suspects, DIAGNOSIS, templates=templates)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(st.integers(1, LINES), min_size=1, max_size=12, unique=True))
 def test_every_candidate_is_another_valid_program(lines: list[int]) -> None:
     programs: set[str] = set()
@@ -104,7 +104,7 @@ def test_every_candidate_is_another_valid_program(lines: list[int]) -> None:
         programs.add(changed)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(st.integers(1, LINES), min_size=1, max_size=12, unique=True))
 def test_a_candidate_leaves_all_other_lines_alone(lines: list[int]) -> None:
     before = SOURCE.splitlines(keepends=True)

@@ -1,0 +1,106 @@
+"""Orders of search are permutations of one enumeration, and differ as they should."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from autodev_lab.errors import LabError
+from autodev_lab.records import Diagnosis, PatternRecord, Suspect
+from autodev_lab.solvers.repair.orders import CandidateOrder, LearnedOrder, PlaceboOrder, UniformOrder, order_named
+from autodev_lab.solvers.repair.search import Entry, Enumeration, Limits, enumerate_candidates
+
+SOURCE = """
+def between(value, low, high, strict=False):
+    if value is None or low is None:
+        return False
+    if strict and value - low > 1:
+        return low < value < high
+    for item in range(low, high + 1):
+        if item == value:
+            return True
+    return len(str(value)) > 2
+"""
+
+
+@pytest.fixture(scope="module")
+def enumeration() -> Enumeration:
+    suspects = [Suspect("m.py", line, 1.0) for line in range(3, 11)]
+    return enumerate_candidates(
+        lambda path: SOURCE, suspects, Diagnosis("t", ("x",), 1, 0), limits=Limits(per_template=12)
+    )
+
+
+def records(**successes: float) -> dict[str, PatternRecord]:
+    names = {name.replace("_", "-"): value for name, value in successes.items()}
+    return {name: PatternRecord(name, value, 40.0) for name, value in names.items()}
+
+
+KNOWN = records(change_comparison=9, wrap_call=0, insert_guard=1, replace_constant=4)
+
+
+@pytest.mark.parametrize("order", [UniformOrder(), LearnedOrder(), PlaceboOrder()], ids=lambda one: one.name)
+def test_every_order_is_a_permutation_of_the_enumeration(order: CandidateOrder, enumeration: Enumeration) -> None:
+    arranged = list(order.arrange(enumeration, KNOWN, np.random.default_rng(3)))
+    assert sorted(arranged, key=lambda entry: entry.index) == list(enumeration.all())
+    again = list(order.arrange(enumeration, KNOWN, np.random.default_rng(3)))
+    assert arranged == again
+
+
+@pytest.mark.parametrize("order", [UniformOrder(), LearnedOrder(), PlaceboOrder()], ids=lambda one: one.name)
+def test_a_template_keeps_its_own_order(order: CandidateOrder, enumeration: Enumeration) -> None:
+    seen: Counter[str] = Counter()
+    for entry in order.arrange(enumeration, KNOWN, np.random.default_rng(4)):
+        assert entry.position == seen[entry.candidate.pattern]
+        seen[entry.candidate.pattern] += 1
+
+
+def first_patterns(order: CandidateOrder, enumeration: Enumeration, known: dict[str, PatternRecord]) -> Counter[str]:
+    draws: Counter[str] = Counter()
+    for seed in range(1500):
+        first: Entry = next(iter(order.arrange(enumeration, known, np.random.default_rng(seed))))
+        draws[first.candidate.pattern] += 1
+    return draws
+
+
+def test_uniform_gives_every_template_the_same_chance(enumeration: Enumeration) -> None:
+    draws = first_patterns(UniformOrder(), enumeration, KNOWN)
+    alive = {entry.candidate.pattern for entry in enumeration.all()}
+    expected = 1500 / len(alive)
+    assert set(draws) == alive
+    statistic = sum((draws[name] - expected) ** 2 / expected for name in alive)
+    assert statistic < len(alive) + 4 * (2 * len(alive)) ** 0.5
+
+
+def test_learned_without_records_is_uniform_draw_by_draw(enumeration: Enumeration) -> None:
+    for seed in range(5):
+        one = list(LearnedOrder().arrange(enumeration, {}, np.random.default_rng(seed)))
+        assert one == list(UniformOrder().arrange(enumeration, {}, np.random.default_rng(seed)))
+
+
+def test_learned_starts_with_what_worked(enumeration: Enumeration) -> None:
+    assert set(first_patterns(LearnedOrder(), enumeration, KNOWN)) == {"change-comparison"}
+
+
+def test_learned_puts_off_what_failed(enumeration: Enumeration) -> None:
+    arranged = list(LearnedOrder().arrange(enumeration, KNOWN, np.random.default_rng(0)))
+    places = {entry.candidate.pattern: place for place, entry in reversed(list(enumerate(arranged)))}
+    assert places["wrap-call"] > places["replace-constant"]
+    assert places["wrap-call"] > places["insert-guard"]
+
+
+def test_placebo_gives_the_records_to_other_templates(enumeration: Enumeration) -> None:
+    firsts = {
+        seed: next(iter(PlaceboOrder(seed).arrange(enumeration, KNOWN, np.random.default_rng(0)))).candidate.pattern
+        for seed in range(8)
+    }
+    assert len(set(firsts.values())) > 3
+    assert list(firsts.values()).count("change-comparison") <= 2
+
+
+def test_names_are_known_or_refused() -> None:
+    assert [order_named(name).name for name in ("uniform", "learned", "placebo")] == ["uniform", "learned", "placebo"]
+    with pytest.raises(LabError, match="choose one of"):
+        order_named("best")
