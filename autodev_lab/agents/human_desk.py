@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from autodev_lab.agents.base import Surroundings
 from autodev_lab.protocols import Human
-from autodev_lab.records import Stage, TaskState
+from autodev_lab.records import Role, Stage, TaskState
 
 __all__ = ["HumanDesk"]
+
+_DESK = "human-desk"
+_PATIENCE_SECONDS = 86_400.0
 
 
 class HumanDesk:
@@ -34,18 +37,14 @@ class HumanDesk:
         subscription = self._bus.subscribe((Stage.ESCALATED,))
         try:
             while True:
-                event = await subscription.next(self._poll_seconds)
-                if event is not None:
-                    state = await self._ledger.state(event.task_id)
-                    self._put(state)
-                else:  # the wake-up may have been lost
-                    for state in await self._ledger.states():
-                        self._put(state)
+                while (claim := await self._ledger.claim(Role.HUMAN, _DESK, _PATIENCE_SECONDS)) is not None:
+                    self._put(claim.state)
+                await subscription.next(self._poll_seconds)  # a lost wake-up costs one poll, not the task
         finally:
             subscription.close()
 
-    def _put(self, state: TaskState | None) -> None:
-        if state is None or state.stage is not Stage.ESCALATED or state.task.id in self._waiting:
+    def _put(self, state: TaskState) -> None:
+        if state.task.id in self._waiting:
             return
         self._waiting[state.task.id] = None
         self._runtime.spawn(self._ask(state), f"human {state.task.id}")
