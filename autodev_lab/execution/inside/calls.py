@@ -38,7 +38,9 @@ def canonical(value: object, depth: int = 0) -> str:
         return repr(value)
     deeper = depth + 1
     if isinstance(value, dict):
-        body = sorted(f"{canonical(key, deeper)}: {canonical(dict.__getitem__(value, key), deeper)}" for key in dict.keys(value))
+        body = sorted(
+            f"{canonical(key, deeper)}: {canonical(dict.__getitem__(value, key), deeper)}" for key in dict.keys(value)
+        )
         return _named(kind, dict, "{" + ", ".join(body) + "}")
     if isinstance(value, set | frozenset):
         return _named(kind, set, "{" + ", ".join(sorted(canonical(one, deeper) for one in value)) + "}")

@@ -154,7 +154,14 @@ def enter(spec: RoomSpec) -> None:
         readable = ["/"]
         if not spec.namespaces:
             devices = [f"/dev/{name}" for name in _DEVICES]
-            readable = [*spec.binds, *spec.runner, spec.dependencies, f"{spec.home}/tree", f"{spec.home}/runner", *devices]
+            readable = [
+                *spec.binds,
+                *spec.runner,
+                spec.dependencies,
+                f"{spec.home}/tree",
+                f"{spec.home}/runner",
+                *devices,
+            ]
             writable.remove("/dev/shm")
         linux.landlock_restrict([path for path in readable if path], writable, network=spec.network)
     if spec.seccomp:
@@ -291,7 +298,18 @@ def _copy(source: Path, target: Path) -> None:
         target.chmod(0o644)
 
 
-_SKIPPED = {"__pycache__", ".git", ".hg", ".svn", ".tox", ".nox", ".venv", ".mypy_cache", ".pytest_cache", "node_modules"}
+_SKIPPED = {
+    "__pycache__",
+    ".git",
+    ".hg",
+    ".svn",
+    ".tox",
+    ".nox",
+    ".venv",
+    ".mypy_cache",
+    ".pytest_cache",
+    "node_modules",
+}
 
 
 def copy_tree(source: Path, target: Path) -> None:

@@ -136,7 +136,9 @@ def collect(plan: Plan) -> Collected:
     custom = any(_foreign(config, name) for name in _HOOKS)
     warn = bool(config.getini("filterwarnings"))
     light = frozenset(node for node, item in items.items() if not custom and not warn and _is_light(item))
-    imported = {(code.co_filename, code.co_qualname, code.co_firstlineno) for code in seen if plan.owns(code.co_filename)}
+    imported = {
+        (code.co_filename, code.co_qualname, code.co_firstlineno) for code in seen if plan.owns(code.co_filename)
+    }
     gc.collect()
     return Collected(plan, session, items, watcher.errors, watcher, light, warn, imported)
 

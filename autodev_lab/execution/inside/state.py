@@ -44,7 +44,8 @@ class State:
         self._caches = [
             thing
             for thing in gc.get_objects()
-            if type(thing) is _Cache and getattr(getattr(thing.__wrapped__, "__code__", None), "co_filename", 0) in files
+            if type(thing) is _Cache
+            and getattr(getattr(thing.__wrapped__, "__code__", None), "co_filename", 0) in files
         ]
 
     def _remember(self, values: Iterable[object], seen: set[int]) -> None:
@@ -85,7 +86,9 @@ class State:
             cache.cache_clear()
 
 
-def _restore_dict(scope: dict[str, object] | dict[object, object], kept: dict[str, object] | dict[object, object]) -> None:
+def _restore_dict(
+    scope: dict[str, object] | dict[object, object], kept: dict[str, object] | dict[object, object]
+) -> None:
     if len(scope) == len(kept) and all(a is b for a, b in zip(scope.values(), kept.values(), strict=True)):
         return
     scope.clear()

@@ -118,8 +118,9 @@ def _listen(reading: int, child: int, token: str, allowance: Callable[[str, obje
     received = 0
     spent = _cpu(child)
     allowed = allowance("start", None)
-    activity = _activity(child)
+    room: float | None = None  # CPU seconds of the whole room when it was last seen after a record
     started = quiet = time.monotonic()
+    seen = 0.0
     while True:
         ready, _, _ = select.select([reading, lifeline], [], [], POLL)
         if reading in ready:
@@ -138,7 +139,7 @@ def _listen(reading: int, child: int, token: str, allowance: Callable[[str, obje
                 return result
             if len(result.records) > count:
                 allowed = allowance(*result.records[-1])
-                spent, quiet = _cpu(child), time.monotonic()
+                spent, quiet, room = _cpu(child), time.monotonic(), None
             continue
         if lifeline in ready and _gone(lifeline):
             os._exit(0)
@@ -146,9 +147,14 @@ def _listen(reading: int, child: int, token: str, allowance: Callable[[str, obje
         if _cpu(child) - spent > allowed or now - started > WALL:
             result.how = "timeout"
             return result
-        latest = _activity(child)
-        if latest is None or latest != activity:
-            activity, quiet = latest, now
+        ready_to_run, used = _room(child)
+        if room is None or used < room:
+            room, seen = used, used
+        if used - room > allowed:  # its children count: a fork bomb shares out what it uses
+            result.how = "timeout"
+            return result
+        if ready_to_run or used != seen:
+            seen, quiet = used, now
         elif now - quiet > IDLE:
             result.how = "timeout"
             return result
@@ -213,34 +219,28 @@ def _cpu(child: int) -> float:
         return 0.0
 
 
-def _activity(child: int) -> int | None:
-    """A number that changes when anything in the room uses CPU time; None while something runs or is ready to.
+def _room(child: int) -> tuple[bool, float]:
+    """Whether anything in the room runs or is ready to, and the CPU seconds its living processes have used.
 
     A process that is ready but gets no processor on a busy machine counts as running, so the verdict on a sleeper does
     not depend on the machine's load.
     """
-    total = 0
-    try:
-        names = os.listdir("/proc")  # noqa: PTH208
-    except OSError:
-        return int(_cpu(child) * 100)
     mine = os.getpid()
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdigit()] if mine == 1 else [str(child)]  # noqa: PTH208
+    except OSError:
+        return False, _cpu(child)
+    ticks, ready = 0, False
     for name in names:
-        if not name.isdigit() or int(name) == mine:
+        if name == str(mine):
             continue
-        if mine != 1 and int(name) != child:
-            continue
-        try:
-            threads = os.listdir(f"/proc/{name}/task")  # noqa: PTH208
-            for thread in threads:
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{name}/task"):  # noqa: PTH208
                 with open(f"/proc/{name}/task/{thread}/stat", "rb") as stream:  # noqa: PTH123
                     fields = stream.read().rpartition(b")")[2].split()
-                if fields[0] in (b"R", b"D"):
-                    return None
-                total += int(fields[11]) + int(fields[12]) + 1
-        except OSError:
-            continue
-    return total
+                ready = ready or fields[0] in (b"R", b"D")
+                ticks += int(fields[11]) + int(fields[12])
+    return ready, ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _clear(child: int, alone: bool) -> None:

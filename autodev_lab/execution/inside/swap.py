@@ -262,7 +262,9 @@ def _blank_defaults(
     pairs += [(a, b) for a, b in zip(one.kw_defaults, two.kw_defaults, strict=True) if a is not None and b is not None]
     if all(ast.dump(a) == ast.dump(b) for a, b in pairs):
         return
-    kept = ast.arguments(two.posonlyargs, two.args, two.vararg, two.kwonlyargs, list(two.kw_defaults), two.kwarg, list(two.defaults))
+    kept = ast.arguments(
+        two.posonlyargs, two.args, two.vararg, two.kwonlyargs, list(two.kw_defaults), two.kwarg, list(two.defaults)
+    )
     first = min([old.lineno, *(node.lineno for node in old.decorator_list)])
     changed.append((kept, [*path, old.name], first))
     for arguments in (one, two):

@@ -20,7 +20,7 @@ from .swap import Invalid, NeedsImport, Swapper
 
 __all__ = ["Job", "TestOrder", "allowance", "baseline", "chunk", "fresh"]
 
-COLLECTION_SECONDS = 10.0
+COLLECTION_SECONDS = 5.0
 _GRACE = 1.0  # CPU seconds beyond a test's limit before the supervisor steps in
 _SWALLOWED = 5  # timer signals a test may swallow before its process ends itself
 
@@ -66,9 +66,7 @@ class Job:
         candidates = data["candidates"]
         assert isinstance(candidates, list)
         edits = tuple(tuple((str(e[0]), int(e[1]), int(e[2]), str(e[3])) for e in one) for one in candidates)
-        return Job(
-            edits, TestOrder.from_json(data["order"]), bool(data["all"]), TestOrder.from_json(data["control"])
-        )
+        return Job(edits, TestOrder.from_json(data["order"]), bool(data["all"]), TestOrder.from_json(data["control"]))
 
 
 class _Timer:
@@ -83,6 +81,11 @@ class _Timer:
         if self._count > _SWALLOWED:
             os._exit(SELF_STOPPED)
         raise TimeUp
+
+    @property
+    def rang(self) -> bool:
+        """Whether it has rung since the last start, even if that was swallowed."""
+        return self._count > 0
 
     def start(self, seconds: float) -> None:
         self._count = 0
@@ -171,18 +174,17 @@ def fresh(plan: Plan, job: Job, report: Reporter) -> None:
     report("begin")
     report("load")
     timer.start(COLLECTION_SECONDS)
+    collected = None
     try:
         collected = collect(plan)
-    except TimeUp:
-        report("test", [0, COLLECTION_SECONDS])
-        report("end", ["timeout", 1, list(job.order.ids[:1])])
-        return
-    except BaseException:
-        report("test", [0, COLLECTION_SECONDS])
-        report("end", ["failed", 1, list(job.order.ids[:1])])
-        return
+    except BaseException:  # the candidate's module level may raise anything
+        collected = None
     finally:
         timer.stop()
+    if collected is None or timer.rang:
+        report("test", [0, COLLECTION_SECONDS])
+        report("end", ["timeout" if timer.rang else "failed", 1, list(job.order.ids[:1])])
+        return
     report("end", _tests(job.order, collected, timer, report, job.all_failures))
 
 
@@ -206,5 +208,3 @@ def baseline(order: TestOrder, collected: Collected, first: int, coverage: bool,
         seconds = time.process_time() - started
         report("result", [outcome, seconds, message_of(error, root) if outcome != "passed" else "", lines])
     teardown(collected)
-
-
