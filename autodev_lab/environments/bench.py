@@ -86,6 +86,12 @@ class Bench:
         with Zygote(tree, report=self.report, limits=self.limits, pool=self.nursery) as zygote:
             return zygote.tests
 
+    def passing(self, tree: SourceTree) -> tuple[str, ...]:
+        """Ids of the tests of a tree that pass in a warm process, with coverage and without."""
+        with Zygote(tree, report=self.report, limits=self.limits, pool=self.nursery) as zygote:
+            plain = [run.test_id for run in zygote.run() if run.passed]
+            return tuple(run.test_id for run in zygote.run(plain, coverage=True) if run.passed)
+
     def plain(
         self, tree: SourceTree, tests: Sequence[str], edits: Sequence[Edit] = (), *, coverage: bool = False
     ) -> PlainRun:

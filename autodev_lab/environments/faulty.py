@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, cast, runtime_checkable
 
 from autodev_lab.environments.bench import Bench
 from autodev_lab.environments.cache import Json, ResultCache, key_of
+from autodev_lab.errors import LabError
 from autodev_lab.execution.sides import Side
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import apply_edits, read_source
@@ -18,7 +20,8 @@ from autodev_lab.records import Candidate, CandidateStatus, Edit, LineSpectrum, 
 
 __all__ = ["Evidence", "Faulty", "RepositoryTruth", "RepositoryWorkspace"]
 
-_VERSION = 1
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+_VERSION = 4
 """Of what is kept: raise it when the meaning of a result changes."""
 
 
@@ -111,6 +114,22 @@ class Faulty:
 
     # --------------------------------------------------------------------------------------------- evidence
 
+    def healthy(self, side: Side) -> tuple[str, ...]:
+        """Tests of a side that pass on the pristine package, warm, traced and plain.
+
+        The others say nothing about a fault or a change; a project's own test run would have set them aside.
+        """
+        key = key_of("healthy", self.unfaulted, side.value)
+        return tuple(cast("Sequence[str]", self.cache.remember(key, lambda: self._passing(side))))
+
+    def _passing(self, side: Side) -> Json:
+        tree = self.bench.tree(self.subject, (side,), self.truth.split_seed, ())
+        try:
+            warm = self.bench.passing(tree)
+        except LabError:  # no test of the package fell on this side
+            return []
+        return [one.test_id for one in self.bench.plain(tree, warm).runs if one.passed]
+
     @cached_property
     def evidence(self) -> Evidence:
         """The visible tests on the faulty package, with coverage."""
@@ -118,7 +137,8 @@ class Faulty:
 
     def _observe(self) -> Json:
         zygote = self.bench.zygote(self.subject, self.truth.split_seed, self.truth.edits)
-        runs = zygote.run(coverage=True)
+        healthy = set(self.healthy(Side.VISIBLE))
+        runs = zygote.run([test for test in zygote.tests if test in healthy], coverage=True)
         failed: dict[tuple[str, int], int] = {}
         passed: dict[tuple[str, int], int] = {}
         units: dict[str, int] = {}
@@ -135,7 +155,7 @@ class Faulty:
         return {
             "tests": [run.test_id for run in runs],
             "failing": [run.test_id for run in runs if not run.passed],
-            "messages": [run.message for run in runs if not run.passed],
+            "messages": [_ADDRESS.sub("0x...", run.message) for run in runs if not run.passed],
             "spectrum": spectrum,
             "units": {unit: f"{units[unit]:x}" for unit in sorted(units)},
         }

@@ -171,7 +171,7 @@ class RepositoryEnvironment:
         return ExposureReport(task.id, stage, len(sample), failed), test_cost(len(sample))
 
     def _traffic(self, task: Task, faulty: Faulty, share: float) -> tuple[str, ...]:
-        tests = self._healthy(faulty, Side.EXPOSURE)
+        tests = faulty.healthy(Side.EXPOSURE)
         named = set(faulty.truth.covering.get(Side.EXPOSURE.value, ()))
         rng = np.random.default_rng(stable_seed("traffic", task.root))
         shuffled = [tests[place] for place in rng.permutation(len(tests)).tolist()]
@@ -208,26 +208,13 @@ class RepositoryEnvironment:
         return Judgement(task.id, correct, oracle, exposure, agreed)
 
     def _verdict(self, faulty: Faulty, side: Side, change: Change) -> bool | None:
-        if not self._healthy(faulty, side):
+        if not faulty.healthy(side):
             return None
         return not self._failures(faulty, side, change)
 
-    def _healthy(self, faulty: Faulty, side: Side) -> tuple[str, ...]:
-        """Tests of a side that pass on the pristine package (no others say anything about a change)."""
-        key = key_of("healthy", faulty.unfaulted, side.value)
-        return tuple(cast("Sequence[str]", self._cache.remember(key, lambda: self._pristine_passes(faulty, side))))
-
-    def _pristine_passes(self, faulty: Faulty, side: Side) -> Json:
-        tree = self._bench.tree(faulty.subject, (side,), faulty.truth.split_seed, ())
-        try:
-            tests = self._bench.collect(tree)
-        except LabError:  # no test of the package fell on this side
-            return []
-        return [one.test_id for one in self._bench.plain(tree, tests).runs if one.passed]
-
     def _failures(self, faulty: Faulty, side: Side, change: Change) -> tuple[str, ...]:
         """Tests of a side that the change fails."""
-        tests = self._healthy(faulty, side)
+        tests = faulty.healthy(side)
         if not tests:
             return ()
         key = key_of("side", faulty.base, side.value, change.candidate.id)

@@ -7,7 +7,6 @@ variables in scope, constants, calls, conditions and statements of the same func
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -132,9 +131,7 @@ class Site:
         """How often the enclosing function reads each name."""
         if self.function is None:
             return {}
-        return Counter(
-            node.id for node in ast.walk(self.function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-        )
+        return self.words.reads(self.function)
 
     @cached_property
     def unresolved(self) -> tuple[str, ...]:
@@ -172,7 +169,7 @@ class Site:
         """
         ranked: list[tuple[float, int, str]] = []
         here = self.words.identifiers(self.function)
-        mine = ast.dump(self.statement)
+        mine = self.words.shape(self.statement)
         missing = set(self.unresolved)
         for number, donor in enumerate(self.words.donors):
             if not isinstance(donor.statement, kinds) or not donor.reads <= self._scope:
@@ -184,7 +181,9 @@ class Site:
             score += 1.0 if donor.function is self.function else 0.0
             if donor.follower is not None:
                 score += (
-                    2.0 if ast.dump(donor.follower) == mine else 0.5 * (type(donor.follower) is type(self.statement))
+                    2.0
+                    if self.words.shape(donor.follower) == mine
+                    else 0.5 * (type(donor.follower) is type(self.statement))
                 )
             score += 4.0 if missing & donor.binds else 0.0
             score += 0.3 if donor.binds and donor.binds <= set(self.locals) else 0.0

@@ -221,9 +221,7 @@ def change_comparison(site: Site) -> Iterator[Proposal]:
     yield from _replace_comparison(site)
 
 
-@template(
-    "extend-condition", "PAR expression adder (Kim 2013); SPR (Long & Rinard 2015); TBar FP6.3"
-)
+@template("extend-condition", "PAR expression adder (Kim 2013); SPR (Long & Rinard 2015); TBar FP6.3")
 def extend_condition(site: Site) -> Iterator[Proposal]:
     """`c` for `c and d` or `c or d` with `d` from the file or a plain test of a variable."""
     yield from interleaved(_tighten_condition(site), _loosen_condition(site))

@@ -150,7 +150,7 @@ def insert_block(site: Site) -> Iterator[Proposal]:
         there = site.words.identifiers(donor.function)
         score = len(here & there) / max(1, len(here | there))
         if donor.follower is not None:
-            alike = ast.dump(donor.follower) == ast.dump(site.statement)
+            alike = site.words.shape(donor.follower) == site.words.shape(site.statement)
             score += 1.0 if alike else 0.2 * (type(donor.follower) is type(site.statement))
         assert isinstance(donor.statement, ast.stmt)
         lines = site.indented([donor.statement], "")

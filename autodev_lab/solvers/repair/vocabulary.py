@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -63,6 +63,9 @@ class Vocabulary:
         )
         self._variables: dict[FunctionNode, tuple[str, ...]] = {}
         self._identifiers: dict[FunctionNode, frozenset[str]] = {}
+        self._reads: dict[FunctionNode, Mapping[str, int]] = {}
+        self._shapes: dict[ast.AST, str] = {}
+        self._constants: dict[ast.AST, tuple[tuple[str, type], ...]] = {}
         self.donors: tuple[Donor, ...] = tuple(self._find_donors())
         self.blocks: tuple[Donor, ...] = tuple(self._find_blocks())
         self.conditions: tuple[Donor, ...] = tuple(self._find_conditions())
@@ -110,8 +113,27 @@ class Vocabulary:
             self._identifiers[function] = frozenset(found)
         return self._identifiers[function]
 
+    def reads(self, function: FunctionNode) -> Mapping[str, int]:
+        """How often a function reads each name."""
+        if function not in self._reads:
+            self._reads[function] = Counter(
+                node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+            )
+        return self._reads[function]
+
+    def shape(self, node: ast.AST) -> str:
+        """A node's tree as a text, without positions."""
+        if node not in self._shapes:
+            self._shapes[node] = ast.dump(node)
+        return self._shapes[node]
+
     def constants(self, scope: ast.AST) -> tuple[tuple[str, type], ...]:
         """Texts and types of the constants below a node, most frequent first; documentation is left out."""
+        if scope not in self._constants:
+            self._constants[scope] = self._find_constants(scope)
+        return self._constants[scope]
+
+    def _find_constants(self, scope: ast.AST) -> tuple[tuple[str, type], ...]:
         counts: Counter[tuple[str, type]] = Counter()
         skipped = {id(node) for node in ast.walk(scope) if isinstance(node, ast.JoinedStr)}
         for node in ast.walk(scope):
