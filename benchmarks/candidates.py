@@ -103,7 +103,19 @@ def fetch(name: str, folder: Path) -> SourceTree:
     requirement, kind, package_path, tests = PACKAGES[name]
     choice = "--no-binary" if kind == "sdist" else "--only-binary"
     target = folder / name
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", choice, ":all:", "--dest", str(target), requirement]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        choice,
+        ":all:",
+        "--dest",
+        str(target),
+        requirement,
+    ]
     subprocess.run(command, check=True, stdout=sys.stderr)
     (archive,) = target.iterdir()
     root = target / "tree"
@@ -125,7 +137,9 @@ def sources(tree: SourceTree) -> dict[str, str]:
     return {name: read_source(tree.root / name) for name in names if "tests/" not in name and "test_" not in name}
 
 
-def measure(tree: SourceTree, report: SandboxReport, nursery: Nursery, candidates: int, processes: int) -> dict[str, object]:
+def measure(
+    tree: SourceTree, report: SandboxReport, nursery: Nursery, candidates: int, processes: int
+) -> dict[str, object]:
     """Break one package and time the three ways on the same candidates."""
     limits = Limits()
     draw = random.Random(7)
@@ -172,7 +186,9 @@ def _bug(pristine: Zygote, possible: list[Candidate], passing: list[str]) -> tup
     raise SystemExit("no mutant is detected by a few tests only")
 
 
-def _timed(zygote: Zygote, pool: list[Candidate], order: list[str], chunk: int) -> tuple[float, tuple[CandidateRun, ...]]:
+def _timed(
+    zygote: Zygote, pool: list[Candidate], order: list[str], chunk: int
+) -> tuple[float, tuple[CandidateRun, ...]]:
     started = time.perf_counter()
     runs = zygote.evaluate(pool, tests=order, chunk=chunk)
     return len(pool) / (time.perf_counter() - started), runs
@@ -193,7 +209,12 @@ def _processes(
         started = time.perf_counter()
         try:
             done = subprocess.run(
-                command, cwd=tree.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30
+                command,
+                cwd=tree.root,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=30,
             )
             passed = done.returncode == 0
         except subprocess.TimeoutExpired:

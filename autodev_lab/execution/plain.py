@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from autodev_lab.errors import LabError
-from autodev_lab.execution.sandbox import RUNNER_PACKAGES, Limits, SandboxReport, boot_command, run_sandboxed, runner_roots
+from autodev_lab.execution.sandbox import (
+    RUNNER_PACKAGES,
+    Limits,
+    SandboxReport,
+    boot_command,
+    run_sandboxed,
+    runner_roots,
+)
 from autodev_lab.execution.trees import SourceTree
 from autodev_lab.execution.zygote import TestRun
 from autodev_lab.records import Edit
@@ -91,7 +98,11 @@ def run_plain(
     skipped = [one.test_id for one in run.runs if one.outcome in ("skipped", "xfailed")]
     if not edits or not skipped:
         return run
-    before = {one.test_id for one in _run(tree, skipped, (), report, limits, False).runs if one.outcome in ("skipped", "xfailed")}
+    before = {
+        one.test_id
+        for one in _run(tree, skipped, (), report, limits, False).runs
+        if one.outcome in ("skipped", "xfailed")
+    }
     runs = tuple(
         replace(one, passed=False, message=one.message or "skipped, but not without the change")
         if one.test_id in skipped and one.test_id not in before
@@ -114,7 +125,9 @@ class _Sentinels:
     def make() -> _Sentinels:
         draw = random.SystemRandom()
         path = f"test_{secrets.token_hex(6)}.py"
-        failing, passing, parts = set(), set(), ["import pytest\n"]
+        failing: set[str] = set()
+        passing: set[str] = set()
+        parts = ["import pytest\n"]
         bodies = [*_FAILING, _PASSING, _PASSING, draw.choice(_FAILING)]
         draw.shuffle(bodies)
         for body in bodies:
@@ -204,7 +217,12 @@ def _judge(output: bytes, token: str, tests: Sequence[str], sentinels: _Sentinel
             name, outcome, seconds, message, lines = json.loads(parts[2])
             covered = frozenset((str(path), int(number)) for path, numbers in lines.items() for number in numbers)
             run = TestRun(
-                str(name), outcome in ("passed", "skipped", "xfailed"), float(seconds), str(message), covered, str(outcome)
+                str(name),
+                outcome in ("passed", "skipped", "xfailed"),
+                float(seconds),
+                str(message),
+                covered,
+                str(outcome),
             )
         except (ValueError, TypeError, AttributeError):
             forged = True

@@ -194,7 +194,10 @@ def runner_paths() -> tuple[str, ...]:
         package = os.path.realpath(origin.parent if origin.name == "__init__.py" else origin)
         found.append(package)
         folder = Path(package).parent  # pytest asks for its own metadata while it starts
-        found += [str(path) for path in sorted(folder.glob(f"{name}-*.dist-info")) + sorted(folder.glob(f"{name.title()}-*.dist-info"))]
+        found += [
+            str(path)
+            for path in sorted(folder.glob(f"{name}-*.dist-info")) + sorted(folder.glob(f"{name.title()}-*.dist-info"))
+        ]
     return tuple(dict.fromkeys(found))
 
 
@@ -279,7 +282,9 @@ def probe() -> SandboxReport:
     shapes += [(True, True, 1000)]
     for namespaces, user, uid in shapes:
         for abi, seccomp in dict.fromkeys(fences):
-            found = _attempt(replace(_weak(), namespaces=namespaces, user_namespace=user, uid=uid, landlock=abi, seccomp=seccomp))
+            found = _attempt(
+                replace(_weak(), namespaces=namespaces, user_namespace=user, uid=uid, landlock=abi, seccomp=seccomp)
+            )
             if found is not None:
                 return found
     for abi, seccomp in dict.fromkeys(fences[:3]):
@@ -295,7 +300,10 @@ def _weak() -> SandboxReport:
 
 def _attempt(report: SandboxReport) -> SandboxReport | None:
     """Enter a room of this kind and try to get out; None when the room cannot be built."""
-    with tempfile.TemporaryDirectory(prefix="autodev-lab-") as outside, socket.create_server(("127.0.0.1", 0)) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="autodev-lab-") as outside,
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
         Path(outside).chmod(0o777)
         secret = Path(outside, "secret")
         secret.write_text("x")
@@ -308,9 +316,7 @@ def _attempt(report: SandboxReport) -> SandboxReport | None:
             network, writes, reads = json.loads(done.stdout)
         except (LabError, ValueError):
             return None
-    return replace(
-        report, network_blocked=bool(network), writes_blocked=bool(writes), reads_blocked=bool(reads)
-    )
+    return replace(report, network_blocked=bool(network), writes_blocked=bool(writes), reads_blocked=bool(reads))
 
 
 def require(allow_weak: bool = False) -> SandboxReport:
@@ -392,7 +398,9 @@ def run_sandboxed(
     home = "/lab" if report.namespaces else tempfile.mkdtemp(prefix="autodev-lab-")
     home = os.path.realpath(home) if not report.namespaces else home
     try:
-        spec = room_spec(report, limits, home=home, readable=readable, environment=clean_environment(home) | dict(env or {}))
+        spec = room_spec(
+            report, limits, home=home, readable=readable, environment=clean_environment(home) | dict(env or {})
+        )
         spec = replace(
             spec,
             network=network,
@@ -407,7 +415,12 @@ def run_sandboxed(
                 spec, environment=tuple((name, value.replace("{home}", home)) for name, value in spec.environment)
             )
             stdin = stdin.replace(b"{home}", home.encode())
-        request = {"spec": spec.to_json(), "argv": list(argv), "cwd": str(cwd or ""), "cpu_seconds": max(1, int(limits.cpu_seconds_total))}
+        request = {
+            "spec": spec.to_json(),
+            "argv": list(argv),
+            "cwd": str(cwd or ""),
+            "cpu_seconds": max(1, int(limits.cpu_seconds_total)),
+        }
         wall = wall_seconds if wall_seconds is not None else 10 * limits.cpu_seconds_total + 60
         done = _communicate(request, stdin, wall, limits.output_bytes)
     finally:

@@ -148,9 +148,7 @@ class Nursery:
             self.close()
             raise LabError("the test runner's process did not start; check that pytest works here") from error
 
-    def room(
-        self, tree: SourceTree | None, report: SandboxReport, limits: Limits, edits: Sequence[Edit] = ()
-    ) -> Room:
+    def room(self, tree: SourceTree | None, report: SandboxReport, limits: Limits, edits: Sequence[Edit] = ()) -> Room:
         """Fork a process into a new room, with a copy of a tree to which edits are applied.
 
         Raises
@@ -202,7 +200,9 @@ class Nursery:
     def __enter__(self) -> Nursery:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -251,7 +251,9 @@ class Zygote:
         pool: Nursery | None = None,
     ) -> None:
         if tree.package.partition(".")[0] in RUNNER_PACKAGES:
-            raise LabError(f"{tree.package} is part of the test runner itself and cannot be tested by it; choose another")
+            raise LabError(
+                f"{tree.package} is part of the test runner itself and cannot be tested by it; choose another"
+            )
         self._tree = tree
         self._report = report
         self._limits = limits or Limits()
@@ -291,7 +293,9 @@ class Zygote:
                 reply = room.ask({"op": "collect"} | self._collection(paths, self._only))
             except Closed as error:
                 room.close()
-                raise LabError(f"collecting the tests of {self._tree.package} ended the process; look at its imports") from error
+                raise LabError(
+                    f"collecting the tests of {self._tree.package} ended the process; look at its imports"
+                ) from error
             tests, errors, codes = reply["tests"], reply["errors"], reply.get("codes")
             if isinstance(codes, dict):
                 self._nursery.codes.setdefault(self._tree.package, {}).update(codes)
@@ -327,7 +331,9 @@ class Zygote:
     def __enter__(self) -> Zygote:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     # ------------------------------------------------------------------------------------------ baseline
@@ -349,7 +355,9 @@ class Zygote:
         request = {"op": "run", "order": order, "coverage": coverage, "cpu_total": 4 * self._limits.cpu_seconds_total}
         reply = self.ask(request)
         if reply is None or reply["how"] != "complete":
-            raise LabError(f"running the tests of {self._tree.package} ended their process; its tests interfere with the runner")
+            raise LabError(
+                f"running the tests of {self._tree.package} ended their process; its tests interfere with the runner"
+            )
         results = reply["results"]
         assert isinstance(results, list)
         runs = tuple(_test_run(name, result) for name, result in zip(names, results, strict=True))
@@ -436,7 +444,8 @@ class _Batch:
         return {
             "op": "chunk",
             "candidates": [
-                [[edit.path, edit.start_line, edit.end_line, edit.replacement] for edit in one.edits] for one in candidates
+                [[edit.path, edit.start_line, edit.end_line, edit.replacement] for edit in one.edits]
+                for one in candidates
             ],
             "order": self._zygote._order(self._names if names is None else names),
             "all": self._all,
@@ -511,10 +520,11 @@ class _Batch:
         zygote = self._zygote
         files = _files(names)
         request = self._request([Candidate((), "")], names) | {"op": "fresh"} | zygote._collection(files, None)
+        needed = ("/conftest.py", *(f"/tree/{file}" for file in files))
         request["codes"] = {
             key: value
             for key, value in zygote._nursery.codes.get(zygote._tree.package, {}).items()
-            if key.startswith("plain:") or key.endswith("/conftest.py") or key.endswith(tuple(f"/tree/{file}" for file in files))
+            if key.startswith("plain:") or key.endswith(needed)
         }
         try:
             log = _Log.read(room.ask(request), names)
@@ -617,4 +627,3 @@ def _test_run(name: str, result: object) -> TestRun:
     covered = frozenset((str(path), int(line)) for path, numbers in lines.items() for line in numbers)
     passed = outcome in ("passed", "skipped", "xfailed")
     return TestRun(name, passed, float(seconds), str(message), covered, str(outcome))
-

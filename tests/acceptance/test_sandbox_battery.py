@@ -166,7 +166,7 @@ CASES = {
     "stopped_itself": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
     "deep_recursion": "import sys\nsys.setrecursionlimit(10**9)\ndef down():\n    return down()\nreturn down()",
     "crash": "import ctypes\nctypes.string_at(1)",
-    "deleted_folder": "import shutil, os\nshutil.rmtree(os.getcwd(), ignore_errors=True)\nshutil.rmtree('/', ignore_errors=True)",
+    "deleted_folder": "import shutil\nshutil.rmtree('.', ignore_errors=True)\nshutil.rmtree('/', ignore_errors=True)",
     "write_outside": "open('@OUT/written', 'w').write('x')",
     "rewritten_oracle": "open('@OUT/oracle.py', 'a').write('x')",
     "symlink_escape": """
@@ -180,7 +180,7 @@ CASES = {
     "read_through_link": "return a + b if 'SECRET' in open('leak.txt').read() else 0",
     "read_home": """
         import os, pathlib
-        found = [path for path in ('/root', '/home', '/etc/shadow') if os.path.exists(path) and os.access(path, os.W_OK)]
+        found = [path for path in ('/root', '/home', '/etc/shadow') if os.access(path, os.W_OK)]
         return a + b if found else 0
         """,
     "read_site_packages": """

@@ -1,4 +1,4 @@
-"""Start a fresh interpreter's part beyond the wall: load this folder under a name of its own, then one module's main."""
+"""Start a fresh interpreter beyond the wall: load this folder under a name of its own, then run a module's main."""
 
 import importlib
 import importlib.util

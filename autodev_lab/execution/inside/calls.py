@@ -47,7 +47,7 @@ def canonical(value: object, depth: int = 0) -> str:
     if isinstance(value, list):
         return _named(kind, list, "[" + ", ".join(canonical(one, deeper) for one in list.__iter__(value)) + "]")
     if isinstance(value, tuple):
-        return _named(kind, tuple, "(" + ", ".join(canonical(one, deeper) for one in tuple.__iter__(value)) + ")")
+        return _named(kind, tuple, "(" + "".join(canonical(one, deeper) + ", " for one in tuple.__iter__(value)) + ")")
     if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType | types.MethodType | types.ModuleType):
         return f"<{getattr(value, '__qualname__', getattr(value, '__name__', '?'))}>"
     if isinstance(value, BaseException):
@@ -68,7 +68,8 @@ def _iterator(value: object, depth: int) -> str:
     end = "]"
     try:
         for _ in range(_MOST_ITEMS):
-            parts.append(canonical(next(value), depth))  # type: ignore[call-overload]
+            one = canonical(next(value), depth)  # type: ignore[call-overload]
+            parts += [one]
         end = ", ...]"
     except StopIteration:
         pass

@@ -229,7 +229,8 @@ def _landlock_allow(ruleset: int, path: str, access: int) -> None:
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SOCKET = {"x86_64": 41, "aarch64": 198}
-# ptrace, process_vm_*, mounts, namespaces, chroot, bpf, perf, keys, userfaultfd, io_uring, handles, modules, kexec, pidfd_getfd
+# ptrace, process_vm_*, mounts, namespaces, chroot, bpf, perf, keys, userfaultfd, io_uring, handles,
+# modules, kexec, pidfd_getfd
 _DENIED = {
     "x86_64": (
         *(101, 310, 311, 165, 166, 272, 308, 155, 161, 321, 298, 248, 249, 250, 323, 425, 426, 427, 304),

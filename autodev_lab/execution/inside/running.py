@@ -18,12 +18,13 @@ from _pytest.nodes import Item
 from _pytest.outcomes import skip, xfail
 from _pytest.python import Function
 from _pytest.runner import CallInfo
+from _pytest.tmpdir import tmppath_result_key
 from _pytest.warnings import catch_warnings_for_item
 
 __all__ = ["Collected", "Plan", "TimeUp", "collect", "execute", "message_of", "teardown"]
 
 CodeKey = tuple[str, str, int]
-_ARGUMENTS = ("-s", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:debugging", "-o", "addopts=")
+_ARGUMENTS = ("-s", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-o", "addopts=")
 _SPECIAL_MARKS = ("skip", "skipif", "xfail", "filterwarnings")
 _SPECIAL_FIXTURES = {"caplog", "capsys", "capfd", "capsysbinary", "capfdbinary", "capteesys", "subtests"}
 _HOOKS = ("pytest_runtest_setup", "pytest_runtest_call", "pytest_runtest_teardown", "pytest_runtest_protocol")
@@ -206,8 +207,9 @@ def _execute(collected: Collected, item: Item, nextitem: Item | None) -> Outcome
     state = item.session._setupstate
     hook = item.ihook
     has_request = hasattr(item, "_request")
-    if has_request and not item._request:
+    if has_request and not item._request:  # type: ignore[attr-defined]
         item._initrequest()  # type: ignore[attr-defined]
+    item.stash[tmppath_result_key] = {}  # what pytest's report would leave for the teardown of tmp_path
     phase = "setup"
     error: BaseException | None = None
     try:

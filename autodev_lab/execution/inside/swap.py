@@ -7,7 +7,6 @@ while modules were imported) raises `NeedsImport`.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -105,7 +104,7 @@ class Swapper:
         for function, positional, keywords in defaults:
             self._undo.append(_Undo(function, function.__code__, function.__defaults__, function.__kwdefaults__))
             function.__defaults__ = positional
-            function.__kwdefaults__ = keywords  # type: ignore[assignment]
+            function.__kwdefaults__ = keywords
 
     def restore(self) -> None:
         """Put the original code back."""
@@ -113,7 +112,7 @@ class Swapper:
             undo = self._undo.pop()
             undo.function.__code__ = undo.code
             undo.function.__defaults__ = undo.defaults
-            undo.function.__kwdefaults__ = undo.keywords  # type: ignore[assignment]
+            undo.function.__kwdefaults__ = undo.keywords
 
     # ------------------------------------------------------------------------------------------- one file
 
