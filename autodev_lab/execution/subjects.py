@@ -9,9 +9,7 @@ import json
 import os
 import re
 import shutil
-import tarfile
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from autodev_lab.errors import LabError
+from autodev_lab.execution.archives import unpacked
 from autodev_lab.execution.fetching import fetch_archive, install_dependencies, normalise
 from autodev_lab.execution.layout import Layout, Metadata, find_layout, read_metadata, test_requirements
 from autodev_lab.execution.sides import IGNORED
@@ -33,7 +32,6 @@ __all__ = ["PinnedSubject", "Subject", "bundled_subjects", "obtain", "pinned_sub
 Progress = Callable[[str], None]
 
 _FORMAT = 1
-_MAXIMUM_UNPACKED_BYTES = 512 * 1024 * 1024
 _ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".zip")
 
 
@@ -311,7 +309,7 @@ def _from_pin(known: PinnedSubject, shelf: _Shelf, cache: Path, offline: bool, s
         layout = Layout(known.package, known.import_root, known.package_path, known.test_paths)
         if offline and known.dependencies:
             raise LabError(f"the test dependencies of {known.name} are not in the cache and the lab is offline")
-        with _unpacked(archive) as root:
+        with unpacked(archive) as root:
             metadata = Metadata(known.name, known.version, known.licence)
             return shelf.keep(key, root, _Plan(known.name, metadata, layout, known.dependencies, _complete))
 
@@ -347,7 +345,7 @@ def _from_path(path: Path, shelf: _Shelf, offline: bool, say: Progress) -> Subje
 
 def _from_archive(archive: Path, shelf: _Shelf, offline: bool, say: Progress, *, spec: str) -> Subject:
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    with _unpacked(archive) as root:
+    with unpacked(archive) as root:
         metadata = read_metadata(root, re.sub(r"-\d.*$", "", archive.name.partition(".")[0]))
         key = f"{normalise(metadata.name)}-{metadata.version}-{digest[:12]}"
         kept = shelf.load(key)
@@ -461,37 +459,3 @@ def _write_dist_info(import_root: Path, metadata: Metadata) -> None:
     folder.mkdir()
     text = f"Metadata-Version: 2.1\nName: {metadata.name}\nVersion: {metadata.version}\n"
     (folder / "METADATA").write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _unpacked(archive: Path) -> Iterator[Path]:
-    """Unpack an archive into a folder of its own; nothing in it can be written elsewhere."""
-    with tempfile.TemporaryDirectory() as folder:
-        destination = Path(folder) / "unpacked"
-        destination.mkdir()
-        try:
-            if archive.name.endswith(".zip"):
-                _unzip(archive, destination)
-            else:
-                with tarfile.open(archive) as tar:
-                    _check_size(sum(member.size for member in tar.getmembers()), archive)
-                    tar.extractall(destination, filter="data")
-        except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
-            raise LabError(f"cannot unpack {archive}: {error}; fetch it again") from error
-        inside = [path for path in sorted(destination.iterdir()) if path.name != "pax_global_header"]
-        yield inside[0] if len(inside) == 1 and inside[0].is_dir() else destination
-
-
-def _unzip(archive: Path, destination: Path) -> None:
-    with zipfile.ZipFile(archive) as bundle:
-        _check_size(sum(entry.file_size for entry in bundle.infolist()), archive)
-        for entry in bundle.infolist():
-            target = (destination / entry.filename).resolve()
-            if not target.is_relative_to(destination.resolve()):
-                raise LabError(f"{archive} wants to write outside its folder ({entry.filename}); it was not unpacked")
-        bundle.extractall(destination)
-
-
-def _check_size(size: int, archive: Path) -> None:
-    if size > _MAXIMUM_UNPACKED_BYTES:
-        raise LabError(f"{archive} would unpack to {size // 2**20} MiB; the lab takes up to 512 MiB")

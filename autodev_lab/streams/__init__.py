@@ -1,0 +1,1 @@
+"""Task streams: ordered, seeded, restartable sources of tasks and their truths."""

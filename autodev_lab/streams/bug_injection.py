@@ -23,6 +23,7 @@ from autodev_lab.execution.trees import apply_edits, read_source
 from autodev_lab.execution.zygote import CandidateRun, Zygote
 from autodev_lab.files import stable_seed
 from autodev_lab.records import Candidate, CandidateStatus, Edit, StreamItem, Task, TaskKind, Truth
+from autodev_lab.streams.baseline import Baseline
 from autodev_lab.streams.mutations import Mutant, enumerate_mutants
 from autodev_lab.streams.operators import choose_operators
 
@@ -30,7 +31,6 @@ __all__ = ["BugInjectionStream", "Build", "InjectedTruth", "OperatorCount", "bui
 
 Progress = Callable[[int, int, str], None]
 
-_LEAST_PASSING = 0.5
 _BATCH = 24
 _REASONS = (
     "built",
@@ -177,7 +177,7 @@ def build_tasks(
     say(0, n, f"collecting the tests of {subject.name} {subject.version}")
     with Zygote(subject.tree, report=report) as zygote:
         say(0, n, "running them before any bug")
-        baseline = _Baseline.measure(zygote, subject)
+        baseline = Baseline.measure(zygote, subject)
         sources = _sources(subject)
         mutants = [
             mutant
@@ -213,62 +213,6 @@ def _sources(subject: Subject) -> dict[str, str]:
     return texts
 
 
-@dataclass(frozen=True, slots=True)
-class _Baseline:
-    """The tests that can be trusted, and what each of them executes."""
-
-    tests: tuple[str, ...]
-    covered: Mapping[str, frozenset[int]]
-    reached_by: Mapping[tuple[str, int], tuple[int, ...]]
-    failing: int
-    flaky: int
-
-    @staticmethod
-    def measure(zygote: Zygote, subject: Subject) -> _Baseline:
-        """Run all tests in order, with coverage, and backwards: what differs between runs is flaky."""
-        first = zygote.run()
-        traced = {run.test_id: run for run in zygote.run(coverage=True)}
-        backwards = {run.test_id: run for run in zygote.run([run.test_id for run in reversed(first)])}
-        failing = flaky = 0
-        tests: list[str] = []
-        for run in first:
-            verdicts = {run.passed, traced[run.test_id].passed, backwards[run.test_id].passed}
-            if verdicts == {False}:
-                failing += 1
-            elif len(verdicts) > 1:
-                flaky += 1
-            elif run.outcome == "passed":
-                tests.append(run.test_id)
-        if len(tests) < _LEAST_PASSING * (len(first) - sum(run.outcome in ("skipped", "xfailed") for run in first)):
-            message = next(run.message for run in first if not run.passed) if failing else "they are flaky"
-            raise LabError(
-                f"{failing + flaky} of {len(first)} tests of {subject.name} fail before any bug ({message[:120]}); "
-                "give a package whose tests pass here, or its missing dependencies"
-            )
-        if not tests:
-            raise LabError(f"all tests of {subject.name} are skipped here; give a package whose tests run")
-        covered: dict[str, set[int]] = {}
-        reached: dict[tuple[str, int], list[int]] = {}
-        for index, test in enumerate(tests):
-            for path, line in sorted(traced[test].lines):
-                covered.setdefault(path, set()).add(line)
-                reached.setdefault((path, line), []).append(index)
-        return _Baseline(
-            tuple(tests),
-            {path: frozenset(lines) for path, lines in covered.items()},
-            {place: tuple(indices) for place, indices in reached.items()},
-            failing,
-            flaky,
-        )
-
-    def covering(self, mutant: Mutant) -> tuple[str, ...]:
-        """Tests that execute a fault's lines, in collection order."""
-        indices: set[int] = set()
-        for line in range(mutant.lines[0], mutant.lines[1] + 1):
-            indices.update(self.reached_by.get((mutant.edit.path, line), ()))
-        return tuple(self.tests[index] for index in sorted(indices))
-
-
 class _Builder:
     """Runs faults in a fixed order until enough of them are tasks."""
 
@@ -278,7 +222,7 @@ class _Builder:
         n: int,
         seed: int,
         zygote: Zygote,
-        baseline: _Baseline,
+        baseline: Baseline,
         sources: Mapping[str, str],
         say: Progress,
     ) -> None:
