@@ -15,13 +15,13 @@ from autodev_lab.errors import LabError
 from autodev_lab.execution.sides import Side
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import apply_edits, read_source
-from autodev_lab.execution.zygote import CandidateRun
+from autodev_lab.execution.zygote import CandidateRun, Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit, LineSpectrum, Verdict
 
 __all__ = ["Evidence", "Faulty", "RepositoryTruth", "RepositoryWorkspace"]
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
-_VERSION = 4
+_VERSION = 5
 """Of what is kept: raise it when the meaning of a result changes."""
 
 
@@ -47,6 +47,7 @@ class Evidence:
     def __init__(self, kept: Json) -> None:
         data = cast("Mapping[str, Json]", kept)
         self.tests = tuple(cast("Sequence[str]", data["tests"]))
+        self.lost = tuple(cast("Sequence[str]", data["lost"]))
         self.failing = tuple(cast("Sequence[str]", data["failing"]))
         self.messages = tuple(cast("Sequence[str]", data["messages"]))
         rows = cast("Sequence[tuple[str, int, int, int]]", data["spectrum"])
@@ -136,9 +137,12 @@ class Faulty:
         return Evidence(self.cache.remember(key_of("evidence", self.base), self._observe))
 
     def _observe(self) -> Json:
-        zygote = self.bench.zygote(self.subject, self.truth.split_seed, self.truth.edits)
-        healthy = set(self.healthy(Side.VISIBLE))
-        runs = zygote.run([test for test in zygote.tests if test in healthy], coverage=True)
+        healthy = self.healthy(Side.VISIBLE)
+        zygote = self._zygote()
+        known = set(zygote.tests) if zygote is not None else set()
+        lost = [test for test in healthy if test not in known]
+        kept = [test for test in healthy if test in known]
+        runs = zygote.run(kept, coverage=True) if zygote is not None and kept else ()
         failed: dict[tuple[str, int], int] = {}
         passed: dict[tuple[str, int], int] = {}
         units: dict[str, int] = {}
@@ -153,12 +157,23 @@ class Faulty:
                 units[unit] = units.get(unit, 0) | 1 << place
         spectrum: Json = [[*place, failed.get(place, 0), passed.get(place, 0)] for place in sorted({*failed, *passed})]
         return {
-            "tests": [run.test_id for run in runs],
-            "failing": [run.test_id for run in runs if not run.passed],
-            "messages": [_ADDRESS.sub("0x...", run.message) for run in runs if not run.passed],
+            "tests": [*kept, *lost],
+            "lost": lost,
+            "failing": [*(run.test_id for run in runs if not run.passed), *lost],
+            "messages": [
+                *(_ADDRESS.sub("0x...", run.message) for run in runs if not run.passed),
+                *("cannot be collected: the package does not import" for _ in lost),
+            ],
             "spectrum": spectrum,
             "units": {unit: f"{units[unit]:x}" for unit in sorted(units)},
         }
+
+    def _zygote(self) -> Zygote | None:
+        """The warm faulty package, or None when its tests cannot even be collected."""
+        try:
+            return self.bench.zygote(self.subject, self.truth.split_seed, self.truth.edits)
+        except LabError:
+            return None
 
     def units_of(self, edits: Sequence[Edit]) -> Iterator[str]:
         """Names of the units that edits lie in; "" for one outside every function, which any test may reach."""
@@ -188,7 +203,10 @@ class Faulty:
         )
 
     def _evaluate(self, candidates: Sequence[Candidate]) -> Json:
-        zygote = self.bench.zygote(self.subject, self.truth.split_seed, self.truth.edits)
+        zygote = self._zygote()
+        if zygote is None or self.evidence.lost:  # the warm process has not all tests: only plain runs can tell
+            claim = CandidateStatus.PLAUSIBLE
+            return [list(self._confirmed(one, CandidateRun(one.id, claim, 0, ()))) for one in candidates]
         units = dict.fromkeys(unit for candidate in candidates for unit in self.units_of(candidate.edits))
         tests = self.evidence.reaching(tuple(units))
         runs = zygote.evaluate(candidates, tests=tests)

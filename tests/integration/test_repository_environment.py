@@ -193,6 +193,17 @@ def test_a_follow_up_is_served_by_its_root(world: RepositoryEnvironment, item: S
         world.diagnose(Task("two", "pocketkit", TaskKind.INJECTED, "unknown"))
 
 
+def test_a_package_that_no_longer_imports_fails_all_tests_and_can_be_mended(subject: Subject, cache: Path) -> None:
+    broken = Edit(PATH, 1, 0, "import no_such_module\n")
+    item = StreamItem(Task("broken", "pocketkit", TaskKind.INJECTED, "import fails"), OneFault("broken", (broken,)))
+    with RepositoryEnvironment([item], {"pocketkit": subject}, cache, require(allow_weak=True)) as environment:
+        diagnosis, _ = environment.diagnose(item.task)
+        assert diagnosis.total_failed > 0
+        workspace, _ = environment.workspace(item.task)
+        mend, spoil = (Candidate((Edit(PATH, 1, 1, text),), "p") for text in ("", "import nothing_either\n"))
+        assert [one.plausible for one in workspace.evaluate([mend, spoil])] == [True, False]
+
+
 def test_missing_packages_and_foreign_truths_are_refused(subject: Subject, item: StreamItem, tmp_path: Path) -> None:
     report = require(allow_weak=True)
     with pytest.raises(LabError, match="needs the package"):
