@@ -74,7 +74,7 @@ class LearnedOrder:
 
     name = "learned"
 
-    def __init__(self, strength: float = 10.0, half: float = 4.0) -> None:
+    def __init__(self, strength: float = 30.0, half: float = 2.0) -> None:
         self._strength = strength
         self._half = half
 
