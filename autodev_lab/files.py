@@ -12,6 +12,15 @@ from autodev_lab.errors import LabError
 __all__ = ["stable_seed", "write_atomic"]
 
 
+def _default_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+_MODE = _default_mode()
+
+
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader, or a killed run, sees the old content or the new one and nothing between.
 
@@ -36,6 +45,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+        Path(temporary).chmod(_MODE)  # a temporary file is private; results are for whoever may read the folder
         Path(temporary).replace(path)
     except OSError as error:
         if temporary is not None:
