@@ -12,7 +12,7 @@ import pandas as pd
 from autodev_lab.analysis.frames import originals
 from autodev_lab.analysis.statistics import Estimate, cluster_rate
 
-__all__ = ["ENDPOINTS", "Endpoint", "arm_metrics", "endpoint_of", "paired_totals", "throughput", "twin_differences"]
+__all__ = ["ENDPOINTS", "Endpoint", "arm_metrics", "paired_totals", "throughput", "twin_differences"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +37,6 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
     }
 )
 """Endpoints a claim may be about. `throughput` is reported beside them; it has no value for a single task."""
-
-
-def endpoint_of(name: str) -> Endpoint:
-    """Look an endpoint up by its name.
-
-    Raises
-    ------
-    KeyError
-        If there is none of that name.
-
-    Examples
-    --------
-    >>> endpoint_of("correct_at_K").column
-    'correct'
-    """
-    return ENDPOINTS[name]
 
 
 def arm_metrics(rows: pd.DataFrame) -> dict[str, Estimate]:
