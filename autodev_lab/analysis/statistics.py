@@ -170,6 +170,10 @@ def relative_effect(treatment: npt.ArrayLike, baseline: npt.ArrayLike, *, n: int
     if clusters < 2:
         why = "one package alone says nothing about how effects differ between packages"
         return Effect(estimate, -math.inf, math.inf, n, clusters, why)
+    if t.sum() <= 0:
+        # all totals are equal to zero, so a t test sees no spread and would be certain
+        why = "the treatment never succeeded, so how much less it achieves cannot be bounded"
+        return Effect(estimate, -1.0, math.inf, n, clusters, why)
     low, high = fieller_interval(t, b, level=level)
     why = "" if math.isfinite(high) else "the baseline is too rare or too uneven over packages to bound the ratio"
     return Effect(estimate, low - 1.0, high - 1.0, n, clusters, why)

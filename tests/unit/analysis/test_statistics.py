@@ -81,6 +81,12 @@ def test_a_baseline_that_never_succeeds_is_undecided() -> None:
     assert verdict(effect.estimate, (effect.low, effect.high), 0.3, 0.1) is Ruling.UNDECIDED
 
 
+def test_a_treatment_that_never_succeeds_is_not_refuted_for_certain() -> None:
+    effect = relative_effect([0, 0, 0], [1, 2, 1], n=30)
+    assert (effect.estimate, effect.low, effect.high) == (-1.0, -1.0, math.inf)
+    assert verdict(effect.estimate, (effect.low, effect.high), 0.3, 0.1) is Ruling.UNDECIDED
+
+
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="one length"):
         relative_effect([1, 2], [1, 2, 3], n=3)
