@@ -9,7 +9,7 @@ from autodev_lab.experiments.design import Plan
 
 __all__ = ["Need", "estimate"]
 
-# Measured on two shared cores with Python 3.11 on the development packages; a machine may differ by a factor of two.
+# Rough guesses, to be replaced by measurements of a quick run on an otherwise idle machine: expect to be off severalfold.
 BUILD_SECONDS = 0.4
 """CPU seconds to build one valid task."""
 FIRST_SECONDS = 0.9
