@@ -64,8 +64,10 @@ def guard_statement(site: Site) -> Iterator[Proposal]:
 
 @template("move-statement", "GenProg swap (Le Goues 2012); TBar FP15 move statement (Liu 2019)")
 def move_statement(site: Site) -> Iterator[Proposal]:
-    """A statement before the one above it, or out of the block it ends, or to the end of the block above it."""
+    """A statement above or below its neighbour, or out of the block it ends, or to the end of the block above it."""
     source = site.source
+    if site.function is None or site.function is site.statement:
+        return  # the order of definitions is not what goes wrong, and moving one would reach beyond its unit
     block, index = source.block_of(site.statement)
     indent = source.indent_of(site.statement)
     if indent is None or not source.owns_lines(site.statement):
@@ -77,6 +79,10 @@ def move_statement(site: Site) -> Iterator[Proposal]:
         own = source.between(start, end)
         own = own if own.endswith("\n") else own + "\n"
         yield (Splice(above[0], above[0], own), Splice(start, end, ""))
+    if index + 1 < len(block) and source.owns_lines(block[index + 1]):
+        below = site.whole_lines(block[index + 1])
+        text = source.between(*below)
+        yield (Splice(start, start, text if text.endswith("\n") else text + "\n"), Splice(*below, ""))
     parent = site.parent(site.statement)
     if lines is None:
         return

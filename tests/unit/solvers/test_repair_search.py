@@ -167,6 +167,11 @@ def test_all_templates_have_names_citations_and_something_to_propose() -> None:
             4,
         ),
         (
+            "def f(a):\n    g(b)\n    b = a\n    return b\n",
+            "def f(a):\n    b = a\n    g(b)\n    return b\n",
+            2,
+        ),
+        (
             "def f(a, b):\n    b = b.x()\n    return g(a, b)\n\n\ndef h(a, b):\n    return g(a, b)\n",
             "def f(a, b):\n    b = b.x()\n    return g(a, b)\n\n\ndef h(a, b):\n    b = b.x()\n    return g(a, b)\n",
             7,
