@@ -9,7 +9,7 @@ from autodev_lab.experiments.design import Plan
 
 __all__ = ["Need", "estimate"]
 
-# Rough guesses, to be replaced by measurements of a quick run on an otherwise idle machine: expect to be off severalfold.
+# Rough guesses until a quick run has been measured on an otherwise idle machine: they may be off severalfold.
 BUILD_SECONDS = 0.4
 """CPU seconds to build one valid task."""
 FIRST_SECONDS = 0.9
