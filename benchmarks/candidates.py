@@ -32,7 +32,7 @@ from autodev_lab.records import Candidate, CandidateStatus, Edit
 PACKAGES = {
     "toolz": ("toolz==1.0.0", "wheel", "toolz", ("toolz/tests",)),
     "schema": ("schema==0.7.7", "sdist", "schema.py", ("test_schema.py",)),
-    "inflection": ("inflection==0.5.1", "sdist", "inflection", ("test_inflection.py",)),
+    "semver": ("semver==3.0.4", "sdist", "semver", ("tests",)),
 }
 SWAPS: dict[type, type] = {
     ast.Add: ast.Sub,
@@ -200,7 +200,7 @@ def _processes(
     """What peers do: files on disk, one pytest process a candidate, stop at the first failure."""
     files = list(dict.fromkeys(name.partition("::")[0] for name in order))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", "addopts=", order[0], *files]
-    environment = os.environ | {"PYTHONPATH": str(tree.root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = os.environ | {"PYTHONPATH": str(tree.root)}
     same, spent = 0, 0.0
     for candidate, claim in zip(pool, claims, strict=False):
         path = tree.root / candidate.edits[0].path

@@ -33,6 +33,7 @@ from autodev_lab.records import Candidate, CandidateStatus, Edit
 
 __all__ = ["CandidateRun", "Nursery", "Room", "TestRun", "Zygote"]
 
+_LEADING = 8  # tests tried first after a fresh import; collecting them alone is much cheaper than all
 _GUARD = 900.0  # wall seconds the lab waits for a room's answer per request; the room itself decides long before
 
 
@@ -261,6 +262,7 @@ class Zygote:
         self._own = pool is None
         self._nursery = pool or Nursery()
         self._room: Room | None = None
+        self._unimported: Room | None = None
         self._screen = Screen(tree.root)
         self._known: dict[str, TestRun] = {}
         self.collection_errors: tuple[tuple[str, str], ...] = ()
@@ -317,14 +319,30 @@ class Zygote:
             self._drop()
             return None
 
+    def ask_unimported(self, request: Mapping[str, object]) -> dict[str, object] | None:
+        """Ask a second room, in which nothing of the tree is imported; None when it died of the request."""
+        if self._unimported is None:
+            self._unimported = self._nursery.room(self._tree, self._report, self._limits)
+        else:
+            request = {key: value for key, value in request.items() if key != "codes"}
+        try:
+            return self._unimported.ask(request)
+        except Closed:
+            self._unimported.close()
+            self._unimported = None
+            return None
+
     def _drop(self) -> None:
         if self._room is not None:
             self._room.close()
             self._room = None
 
     def close(self) -> None:
-        """End the room, and the nursery if it is this zygote's own."""
+        """End the rooms, and the nursery if it is this zygote's own."""
         self._drop()
+        if self._unimported is not None:
+            self._unimported.close()
+            self._unimported = None
         if self._own:
             self._nursery.close()
 
@@ -499,37 +517,19 @@ class _Batch:
 
     def _imported(self, candidate: Candidate) -> None:
         """Evaluate one candidate by a fresh import, its edits in the files of a room of its own."""
-        zygote = self._zygote
-        try:
-            room = zygote._nursery.room(zygote._tree, zygote._report, zygote._limits, candidate.edits)
-        except LabError:
-            self._found[candidate.id] = CandidateRun(candidate.id, CandidateStatus.INVALID, 0, ())
-            return
         first = self._names[0].partition("::")[0] if self._names else ""
-        leading = list(itertools.takewhile(lambda name: name.partition("::")[0] == first, self._names))
-        try:
-            result = self._fresh(room, candidate, leading)
-            if len(leading) < len(self._names) and (self._all or result.status is CandidateStatus.PLAUSIBLE):
-                result = self._fresh(room, candidate, self._names)
-        finally:
-            room.close()
+        leading = list(itertools.takewhile(lambda name: name.partition("::")[0] == first, self._names[:_LEADING]))
+        result = self._fresh(candidate, leading)
+        if len(leading) < len(self._names) and (self._all or result.status is CandidateStatus.PLAUSIBLE):
+            result = self._fresh(candidate, self._names)
         self._found[candidate.id] = result
 
-    def _fresh(self, room: Room, candidate: Candidate, names: list[str]) -> CandidateRun:
-        """Import and run some of the tests in a fork of a room whose files hold the candidate."""
-        zygote = self._zygote
-        files = _files(names)
-        request = self._request([Candidate((), "")], names) | {"op": "fresh"} | zygote._collection(files, None)
-        needed = ("/conftest.py", *(f"/tree/{file}" for file in files))
-        request["codes"] = {
-            key: value
-            for key, value in zygote._nursery.codes.get(zygote._tree.package, {}).items()
-            if key.startswith("plain:") or key.endswith(needed)
-        }
-        try:
-            log = _Log.read(room.ask(request), names)
-        except Closed:
-            log = _Log("crashed", [], False, 1, [])
+    def _fresh(self, candidate: Candidate, names: list[str]) -> CandidateRun:
+        """Import and run some of the tests in a fork of a process that has not imported the package."""
+        paths = names if len(names) <= _LEADING else _files(names)
+        request = self._request([candidate], names) | {"op": "fresh"} | self._zygote._collection(paths, None)
+        reply = self._zygote.ask_unimported(request)
+        log = _Log("crashed", [], False, 1, []) if reply is None else _Log.read(reply, names)
         if log is None or len(log.ended) > 1:
             return CandidateRun(candidate.id, CandidateStatus.FORGED, 0, ())
         if log.ended and (log.how == "complete" or log.ended[0][0] != "passed"):

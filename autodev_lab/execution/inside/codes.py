@@ -11,13 +11,14 @@ import hashlib
 import importlib.machinery
 import marshal
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from types import CodeType
 
 from _pytest.assertion import rewrite
 
+from .lines import LineEdit, encoding_of, splice, split_lines
 from .running import Plan
 
 __all__ = ["Codes"]
@@ -74,6 +75,27 @@ class Codes:
             return  # the import, if there is one, fails in its own way
         self._known[kind, path] = (digest, code)
         new[f"{kind}:{path}"] = [digest, base64.b64encode(marshal.dumps(code)).decode("ascii")]
+
+    def overlay(self, root: str, edits: Sequence[LineEdit]) -> None:
+        """Make imports of this process see edited files, as if the edits were on disk.
+
+        Raises
+        ------
+        ValueError
+            If an edit does not fit its file.
+        """
+        texts: dict[str, bytes] = {}
+        for name in dict.fromkeys(edit[0] for edit in edits):
+            data = Path(root, name).read_bytes()
+            encoding = encoding_of(data)
+            text = splice(split_lines(data.decode(encoding)), [edit for edit in edits if edit[0] == name])
+            texts[f"{root}/{name}"] = text.encode(encoding)
+        from_disk = importlib.machinery.SourceFileLoader.get_data
+
+        def get_data(loader: importlib.machinery.SourceFileLoader, path: str) -> bytes:
+            return texts[path] if path in texts else from_disk(loader, path)
+
+        importlib.machinery.SourceFileLoader.get_data = get_data  # type: ignore[method-assign, assignment]
 
     def install(self) -> None:
         """Make imports of this process use the compiled files where path and content match."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import gc
+import inspect
 import os
 import sys
 import unittest
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import CodeType, FrameType
 
 import pytest
@@ -21,13 +22,19 @@ from _pytest.runner import CallInfo
 from _pytest.tmpdir import tmppath_result_key
 from _pytest.warnings import catch_warnings_for_item
 
-__all__ = ["Collected", "Plan", "TimeUp", "collect", "execute", "message_of", "teardown"]
+__all__ = ["Collected", "Plan", "Prepared", "TimeUp", "collect", "execute", "message_of", "prepare", "teardown"]
 
 CodeKey = tuple[str, str, int]
-_ARGUMENTS = ("-s", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-o", "addopts=")
+_ARGUMENTS = ("-s", "--no-header", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-o", "addopts=")
 _SPECIAL_MARKS = ("skip", "skipif", "xfail", "filterwarnings")
 _SPECIAL_FIXTURES = {"caplog", "capsys", "capfd", "capsysbinary", "capfdbinary", "capteesys", "subtests"}
-_HOOKS = ("pytest_runtest_setup", "pytest_runtest_call", "pytest_runtest_teardown", "pytest_runtest_protocol")
+_HOOKS = (
+    "pytest_runtest_setup",
+    "pytest_runtest_call",
+    "pytest_runtest_teardown",
+    "pytest_runtest_protocol",
+    "pytest_pyfunc_call",
+)
 
 
 class TimeUp(BaseException):
@@ -109,7 +116,30 @@ class Collected:
     imported: set[CodeKey] = field(default_factory=set)
 
 
-def collect(plan: Plan) -> Collected:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A configured pytest that has not looked at any test file."""
+
+    config: Config
+    watcher: _Watcher
+
+
+def prepare(plan: Plan) -> Prepared | None:
+    """Configure pytest before anything of the tree is imported; None where a conftest would be imported with it."""
+    if any(Path(plan.root).rglob("conftest.py")):
+        return None
+    _set_path(plan)
+    watcher = _Watcher()
+    return Prepared(_configure(plan, watcher), watcher)
+
+
+def _set_path(plan: Plan) -> None:
+    standard = [path for path in sys.path if path not in plan.runner_path and path not in plan.import_path]
+    sys.path[:] = [*plan.import_path, *standard, *plan.runner_path]
+    sys.path_importer_cache.clear()
+
+
+def collect(plan: Plan, prepared: Prepared | None = None) -> Collected:
     """Import the tree and collect its tests.
 
     Raises
@@ -117,13 +147,15 @@ def collect(plan: Plan) -> Collected:
     Exception
         Whatever stops pytest itself; errors of single files are kept in the result.
     """
-    standard = [path for path in sys.path if path not in plan.runner_path]
-    sys.path[:] = [*plan.import_path, *standard, *plan.runner_path]
-    sys.path_importer_cache.clear()
-    watcher = _Watcher()
     seen: set[CodeType] = set()
     with _tracing(seen) if plan.trace else contextlib.nullcontext():
-        config = _configure(plan, watcher)
+        if prepared is None:
+            _set_path(plan)
+            watcher = _Watcher()
+            config = _configure(plan, watcher)
+        else:
+            config, watcher = prepared.config, prepared.watcher
+            config.args[:] = plan.paths
         session = Session.from_config(config)
         config.hook.pytest_sessionstart(session=session)
         try:
@@ -140,7 +172,6 @@ def collect(plan: Plan) -> Collected:
     imported = {
         (code.co_filename, code.co_qualname, code.co_firstlineno) for code in seen if plan.owns(code.co_filename)
     }
-    gc.collect()
     return Collected(plan, session, items, watcher.errors, watcher, light, warn, imported)
 
 
@@ -183,6 +214,8 @@ def _is_light(item: Item) -> bool:
     """Whether setup, call and teardown are all there is to a test, so that pytest's hooks can be left out."""
     return (
         type(item) is Function
+        and not inspect.iscoroutinefunction(item.obj)
+        and not inspect.isasyncgenfunction(item.obj)
         and not any(item.get_closest_marker(mark) for mark in _SPECIAL_MARKS)
         and not _SPECIAL_FIXTURES & set(item.fixturenames)
     )
@@ -205,7 +238,6 @@ def _execute(collected: Collected, item: Item, nextitem: Item | None) -> Outcome
     light = item.nodeid in collected.light
     before = collected.watcher.failed_reports
     state = item.session._setupstate
-    hook = item.ihook
     has_request = hasattr(item, "_request")
     if has_request and not item._request:  # type: ignore[attr-defined]
         item._initrequest()  # type: ignore[attr-defined]
@@ -216,8 +248,10 @@ def _execute(collected: Collected, item: Item, nextitem: Item | None) -> Outcome
         if light:
             state.setup(item)
             phase = "call"
-            item.runtest()
+            assert isinstance(item, Function)
+            item.obj(**{name: item.funcargs[name] for name in item._fixtureinfo.argnames})
         else:
+            hook = item.ihook
             hook.pytest_runtest_setup(item=item)
             phase = "call"
             hook.pytest_runtest_call(item=item)
@@ -236,7 +270,7 @@ def _execute(collected: Collected, item: Item, nextitem: Item | None) -> Outcome
         if light:
             state.teardown_exact(nextitem)
         else:
-            hook.pytest_runtest_teardown(item=item, nextitem=nextitem)
+            item.ihook.pytest_runtest_teardown(item=item, nextitem=nextitem)
     except BaseException as raised:
         if outcome != "timeout":
             outcome, error = ("timeout" if isinstance(raised, TimeUp) else "failed"), raised

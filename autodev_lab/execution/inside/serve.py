@@ -12,7 +12,7 @@ from types import ModuleType
 from . import calls, work
 from .codes import Codes
 from .room import RoomSpec
-from .running import Collected, Plan, collect
+from .running import Collected, Plan, Prepared, collect, prepare
 from .state import State
 from .supervise import Ended, Reporter, supervise
 from .swap import Swapper
@@ -31,6 +31,8 @@ class Server:
         self._collected: Collected | None = None
         self._swapper: Swapper | None = None
         self._state: State | None = None
+        self._codes: Codes | None = None
+        self._prepared: Prepared | None = None
 
     def answer(self, request: Mapping[str, object]) -> dict[str, object]:
         """Do what a request asks and return the reply."""
@@ -115,10 +117,16 @@ class Server:
     def _fresh(self, request: Mapping[str, object]) -> dict[str, object]:
         plan = self._plan(request, trace=False)
         job = work.Job.from_json(request)
-        codes = Codes()
-        codes.load(request.get("codes"))
-        codes.install()
-        ended = self._supervise(lambda report: work.fresh(plan, job, report), request)
+        if self._codes is None:
+            self._codes = Codes()
+            self._codes.load(request.get("codes"))
+            self._codes.compile_tree(plan)
+            self._codes.install()
+            self._prepared = prepare(plan)
+            gc.collect()
+            gc.freeze()
+        codes, prepared = self._codes, self._prepared
+        ended = self._supervise(lambda report: work.fresh(plan, job, codes, prepared, report), request)
         return {"how": ended.how, "records": [list(one) for one in ended.records]}
 
     def _run(self, request: Mapping[str, object]) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import FunctionType, ModuleType
 
 __all__ = ["State"]
@@ -68,6 +68,8 @@ class State:
             _restore_dict(scope, kept)
         for owner, kept in self._classes:
             now = vars(owner)
+            if _same(now, kept):
+                continue
             for name, value in kept.items():
                 if name not in ("__dict__", "__weakref__") and now.get(name) is not value:
                     type.__setattr__(owner, name, value)
@@ -76,10 +78,10 @@ class State:
         for mapping, entries in self._dicts:
             _restore_dict(mapping, entries)
         for sequence, elements in self._lists:
-            if len(sequence) != len(elements) or any(a is not b for a, b in zip(sequence, elements, strict=True)):
+            if len(sequence) != len(elements) or list(map(id, sequence)) != list(map(id, elements)):
                 sequence[:] = elements
         for group, members in self._sets:
-            if len(group) != len(members) or {id(one) for one in group} != {id(one) for one in members}:
+            if len(group) != len(members) or set(map(id, group)) != set(map(id, members)):
                 group.clear()
                 group |= members
         for cache in self._caches:
@@ -89,7 +91,11 @@ class State:
 def _restore_dict(
     scope: dict[str, object] | dict[object, object], kept: dict[str, object] | dict[object, object]
 ) -> None:
-    if len(scope) == len(kept) and all(a is b for a, b in zip(scope.values(), kept.values(), strict=True)):
+    if _same(scope, kept):
         return
     scope.clear()
     scope.update(kept)  # type: ignore[arg-type]
+
+
+def _same(scope: Mapping[str, object] | dict[object, object], kept: dict[str, object] | dict[object, object]) -> bool:
+    return len(scope) == len(kept) and list(map(id, scope.values())) == list(map(id, kept.values()))

@@ -11,6 +11,7 @@ import __future__
 
 import ast
 import gc
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,19 +156,15 @@ class Swapper:
             lines = file.lines[section.first - 1 : section.last]
             try:
                 text = _alone(section, splice(lines, group, section.first))
-                tree = compile(text, filename, "exec", ast.PyCF_ONLY_AST | file.flags, True)
-                new = compile(tree, filename, "exec", file.flags, True)
+                new = _compile(text, filename, file.flags)
             except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
                 raise Invalid(str(error)) from None
-            assert isinstance(tree, ast.Module)
-            if len(tree.body) != 1 or not isinstance(tree.body[0], Definition):
-                raise NeedsImport("no longer one definition")
             old = file.compiled.get(index)
             if old is None:
-                old = compile(_alone(section, "".join(lines)), filename, "exec", file.flags, True)
+                old = _compile(_alone(section, "".join(lines)), filename, file.flags)
                 file.compiled[index] = old
             if not _same_definitions(old, new):
-                old, new = self._without_defaults(file, filename, section, "".join(lines), tree, defaults)
+                old, new = self._without_defaults(file, filename, section, "".join(lines), text, defaults)
             pairs: list[tuple[CodeType, CodeType]] = []
             for before, after in _children(old, new):
                 self._walk(before, after, pairs)
@@ -204,16 +201,18 @@ class Swapper:
         filename: str,
         section: _Section,
         before: str,
-        new_tree: ast.Module,
+        after: str,
         result: list[tuple[FunctionType, tuple[object, ...] | None, dict[str, object] | None]],
     ) -> tuple[CodeType, CodeType]:
         """The code around the definitions differs: fine when only default values do, else a fresh import is needed."""
-        old_tree = compile(_alone(section, before), filename, "exec", ast.PyCF_ONLY_AST | file.flags, True)
-        assert isinstance(old_tree, ast.Module) and file.module is not None
+        old_tree, new_tree = ast.parse(_alone(section, before)), ast.parse(after)
+        assert file.module is not None
+        if len(new_tree.body) != 1:
+            raise NeedsImport("no longer one definition")
         changed: list[tuple[ast.arguments, list[str], int]] = []
         _blank_defaults(old_tree.body[0], new_tree.body[0], [], changed)
-        old = compile(old_tree, filename, "exec", file.flags, True)
-        new = compile(new_tree, filename, "exec", file.flags, True)
+        old = _compile(old_tree, filename, file.flags)
+        new = _compile(new_tree, filename, file.flags)
         if not changed or not _same_definitions(old, new):
             raise NeedsImport("decorators, bases, annotations or class attributes changed")
         for arguments, path, line in changed:
@@ -235,6 +234,14 @@ class Swapper:
             }
             result += [(function, positional or None, keywords or None) for function in functions]
         return old, new
+
+
+def _compile(source: str | ast.Module, filename: str, flags: int) -> CodeType:
+    """Compile without a word about what looks odd: a warning would cost more than the compilation."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code: CodeType = compile(source, filename, "exec", flags, True)
+    return code
 
 
 def _value(node: ast.expr, filename: str, flags: int, scope: dict[str, object], local: dict[str, object]) -> object:

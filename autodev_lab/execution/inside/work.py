@@ -11,9 +11,10 @@ from types import FrameType
 
 from _pytest.nodes import Item
 
+from .codes import Codes
 from .cover import watch_lines
 from .lines import LineEdit
-from .running import Collected, Plan, TimeUp, collect, execute, message_of, teardown
+from .running import Collected, Plan, Prepared, TimeUp, collect, execute, message_of, teardown
 from .state import State
 from .supervise import SELF_STOPPED, Reporter
 from .swap import Invalid, NeedsImport, Swapper
@@ -168,15 +169,20 @@ def _one(
         timer.stop()
 
 
-def fresh(plan: Plan, job: Job, report: Reporter) -> None:
-    """Import the tree (the candidate's edits are in its files) and run the tests once."""
+def fresh(plan: Plan, job: Job, codes: Codes, prepared: Prepared | None, report: Reporter) -> None:
+    """Import the tree with the one candidate's edits in its files, and run the tests once."""
     timer = _Timer()
     report("begin")
     report("load")
+    try:
+        codes.overlay(plan.root, job.candidates[0])
+    except (OSError, ValueError) as reason:
+        report("end", ["invalid", 0, [str(reason)]])
+        return
     timer.start(COLLECTION_SECONDS)
     collected = None
     try:
-        collected = collect(plan)
+        collected = collect(plan, prepared)
     except BaseException:  # the candidate's module level may raise anything
         collected = None
     finally:
