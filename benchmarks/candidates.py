@@ -32,7 +32,7 @@ from autodev_lab.records import Candidate, CandidateStatus, Edit
 PACKAGES = {
     "toolz": ("toolz==1.0.0", "wheel", "toolz", ("toolz/tests",)),
     "schema": ("schema==0.7.7", "sdist", "schema.py", ("test_schema.py",)),
-    "semver": ("semver==3.0.4", "sdist", "semver", ("tests",)),
+    "semver": ("semver==3.0.4", "sdist", "src/semver", ("tests",)),
 }
 SWAPS: dict[type, type] = {
     ast.Add: ast.Sub,
@@ -126,7 +126,7 @@ def fetch(name: str, folder: Path) -> SourceTree:
         with tarfile.open(archive) as sdist:
             sdist.extractall(root, filter="data")
         (root,) = root.iterdir()
-    return SourceTree(root, name, "", package_path, tests)
+    return SourceTree(root, name, "src" if package_path.startswith("src/") else "", package_path, tests)
 
 
 def sources(tree: SourceTree) -> dict[str, str]:
@@ -200,7 +200,7 @@ def _processes(
     """What peers do: files on disk, one pytest process a candidate, stop at the first failure."""
     files = list(dict.fromkeys(name.partition("::")[0] for name in order))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", "addopts=", order[0], *files]
-    environment = os.environ | {"PYTHONPATH": str(tree.root)}
+    environment = os.environ | {"PYTHONPATH": str(tree.root / tree.import_root)}
     same, spent = 0, 0.0
     for candidate, claim in zip(pool, claims, strict=False):
         path = tree.root / candidate.edits[0].path
