@@ -26,6 +26,7 @@ __all__ = ["arms_figure", "learning_curve", "paired_differences", "render"]
 
 Floats = npt.NDArray[np.float64]
 
+_TASKS_A_POINT = 20
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
 
@@ -126,14 +127,15 @@ def learning_curve(
     banded
         Arms to draw with a band; more than two or three hide one another.
     bins
-        Points of each curve.
+        Points of each curve at the most; a point stands for at least twenty tasks, where there are that many.
     """
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
     for number, arm in enumerate(arms):
         rows = originals(arm_rows(outcomes, arm))
         length = int(rows["index"].max()) + 1
-        edges = np.linspace(0, length, min(bins, length) + 1)
+        points = max(1, min(bins, length, len(rows) // _TASKS_A_POINT))
+        edges = np.linspace(0, length, points + 1)
         place = np.clip(np.digitize(rows["index"], edges) - 1, 0, len(edges) - 2)
         grouped = rows.groupby(np.asarray(place), sort=True)
         n = np.asarray(grouped.size(), dtype=np.float64)

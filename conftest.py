@@ -1,0 +1,25 @@
+"""Settings for the whole test session: notebooks run their smoke profile, and nothing is left in the working folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Point runs at a temporary folder, before any notebook kernel inherits the environment."""
+    os.environ.setdefault("AUTODEV_PROFILE", "smoke")
+    if "AUTODEV_RUNS" not in os.environ:
+        os.environ["AUTODEV_RUNS"] = tempfile.mkdtemp(prefix="autodev-lab-runs-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ["AUTODEV_RUNS"], ignore_errors=True))
+
+
+@pytest.fixture(autouse=True)
+def _no_tracking_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A tracking server of whoever runs the tests is none of the tests' business."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    yield
