@@ -102,6 +102,7 @@ class ResultCache:
         """This process's own connection (one must not be carried through a fork)."""
         if self._connection is not None and self._process == os.getpid():
             return self._connection
+        connection: sqlite3.Connection | None = None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
@@ -111,6 +112,8 @@ class ResultCache:
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
         except (OSError, sqlite3.Error) as error:
+            if connection is not None:
+                connection.close()
             raise LabError(
                 f"cannot open the cache {self._path}: {error}; choose a writable place, or remove the file"
             ) from error
