@@ -442,10 +442,10 @@ class Zygote:
 
     def _control(self, names: Sequence[str]) -> list[str]:
         """A test that fails without a candidate and one that passes: what a negative control must still show."""
-        failing = [name for name in names if self._known[name].outcome == "failed"]
-        passing = [name for name in names if self._known[name].outcome == "passed"]
-        quickest = sorted(passing, key=lambda name: self._known[name].seconds)
-        return [*failing[:1], *quickest[:1]]
+        quickest = sorted(names, key=lambda name: self._known[name].seconds)
+        failing = [name for name in quickest if self._known[name].outcome == "failed"]
+        passing = [name for name in quickest if self._known[name].outcome == "passed"]
+        return [*failing[:1], *passing[:1]]
 
 
 class _Batch:
