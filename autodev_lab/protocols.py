@@ -216,11 +216,15 @@ class Workspace(Protocol):
         ...
 
     def evaluate(self, candidates: Sequence[Candidate]) -> tuple[Verdict, ...]:
-        """Run the visible tests under each candidate.
+        """Run the visible tests under each candidate, fast; a PLAUSIBLE one is a claim until it is confirmed.
 
         A batch is cached whole by its content, so a solver should ask for fixed chunks of a fixed enumeration. The
         caller counts logical evaluations itself; `autodev_lab.solvers` has the helper.
         """
+        ...
+
+    def confirm(self, candidate: Candidate) -> Verdict:
+        """Check a claim in the way a tester will; the test executions are those of the check alone."""
         ...
 
 

@@ -6,10 +6,12 @@ cache starts no process and writes no file.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -17,14 +19,14 @@ from autodev_lab.execution.plain import PlainRun, run_plain
 from autodev_lab.execution.sandbox import Limits, SandboxReport
 from autodev_lab.execution.sides import Side, write_side_tree
 from autodev_lab.execution.subjects import Subject
-from autodev_lab.execution.trees import SourceTree
+from autodev_lab.execution.trees import SourceTree, apply_to_tree
 from autodev_lab.execution.zygote import Nursery, Zygote
 from autodev_lab.records import Edit
 
 __all__ = ["Bench"]
 
-_TREES = 6
-_ZYGOTES = 2
+_TREES = 48
+_ZYGOTES = 6
 
 
 class Bench:
@@ -55,23 +57,45 @@ class Bench:
         return self._nursery
 
     def tree(self, subject: Subject, sides: Sequence[Side], seed: int, edits: Sequence[Edit]) -> SourceTree:
-        """A private copy of the subject with the tests of some sides and with edits applied."""
-        key = repr((subject.content_hash, tuple(sides), seed, tuple(edits)))
+        """A private copy of the subject with the tests of some sides and with edits applied; to be read only."""
+        key = _tree_key(subject, sides, seed, edits)
         if key not in self._trees:
-            if self._home is None:
-                self._home = Path(tempfile.mkdtemp(prefix="autodev-bench-")).resolve()
-            self._count += 1
-            place = self._home / f"tree-{self._count}"
-            self._trees[key] = write_side_tree(subject, sides, place, seed=seed, edits=edits)
-            if len(self._trees) > _TREES:
-                _, old = self._trees.popitem(last=False)
-                shutil.rmtree(old.root, ignore_errors=True)
+            self._trees[key] = self._write(subject, sides, seed, edits)
+            self._forget_trees()
         self._trees.move_to_end(key)
         return self._trees[key]
 
+    def _write(self, subject: Subject, sides: Sequence[Side], seed: int, edits: Sequence[Edit]) -> SourceTree:
+        if self._home is None:
+            self._home = Path(tempfile.mkdtemp(prefix="autodev-bench-")).resolve()
+        self._count += 1
+        place = self._home / f"tree-{self._count}"
+        if not edits:
+            return write_side_tree(subject, sides, place, seed=seed)
+        # splitting tests is most of the work, and faults of one package share it: link all files but the faulty ones
+        base = self.tree(subject, sides, seed, ())
+        shutil.copytree(base.root, place, symlinks=True, copy_function=os.link)
+        for path in dict.fromkeys(edit.path for edit in edits):
+            if (base.root / path).exists():
+                (place / path).unlink()
+                shutil.copy2(base.root / path, place / path)
+        apply_to_tree(place, edits)
+        return replace(base, root=place)
+
+    def _forget_trees(self) -> None:
+        """Remove the trees longest unused; never one whose warm process may still make another room of it."""
+        spare = len(self._trees) - _TREES
+        newest = next(reversed(self._trees))
+        for key in list(self._trees):
+            if spare <= 0:
+                break
+            if key not in self._zygotes and key != newest:
+                shutil.rmtree(self._trees.pop(key).root, ignore_errors=True)
+                spare -= 1
+
     def zygote(self, subject: Subject, seed: int, edits: Sequence[Edit]) -> Zygote:
         """The visible side of a faulty tree, collected and warm."""
-        key = repr((subject.content_hash, seed, tuple(edits)))
+        key = _tree_key(subject, (Side.VISIBLE,), seed, edits)
         if key not in self._zygotes:
             tree = self.tree(subject, (Side.VISIBLE,), seed, edits)
             self._zygotes[key] = Zygote(tree, report=self.report, limits=self.limits, pool=self.nursery)
@@ -87,10 +111,10 @@ class Bench:
             return zygote.tests
 
     def passing(self, tree: SourceTree) -> tuple[str, ...]:
-        """Ids of the tests of a tree that pass in a warm process, with coverage and without."""
+        """Ids of the tests of a tree that pass in a warm process, with coverage and without; skipped ones do not."""
         with Zygote(tree, report=self.report, limits=self.limits, pool=self.nursery) as zygote:
-            plain = [run.test_id for run in zygote.run() if run.passed]
-            return tuple(run.test_id for run in zygote.run(plain, coverage=True) if run.passed)
+            plain = [run.test_id for run in zygote.run() if run.outcome == "passed"]
+            return tuple(run.test_id for run in zygote.run(plain, coverage=True) if run.outcome == "passed")
 
     def plain(
         self, tree: SourceTree, tests: Sequence[str], edits: Sequence[Edit] = (), *, coverage: bool = False
@@ -117,3 +141,7 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _tree_key(subject: Subject, sides: Sequence[Side], seed: int, edits: Sequence[Edit]) -> str:
+    return repr((subject.content_hash, tuple(sides), seed, tuple(edits)))

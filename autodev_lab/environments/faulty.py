@@ -6,22 +6,26 @@ import ast
 import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, cast, runtime_checkable
 
 from autodev_lab.environments.bench import Bench
 from autodev_lab.environments.cache import Json, ResultCache, key_of
+from autodev_lab.environments.inspection import changed_lines, executable_lines
 from autodev_lab.errors import LabError
 from autodev_lab.execution.sides import Side
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import apply_edits, read_source
-from autodev_lab.execution.zygote import CandidateRun, Zygote
+from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit, LineSpectrum, Verdict
 
-__all__ = ["Evidence", "Faulty", "RepositoryTruth", "RepositoryWorkspace"]
+__all__ = ["Evidence", "Faulty", "PlainEvidence", "RepositoryTruth", "RepositoryWorkspace"]
+
+HELD_OUT = (Side.EXPOSURE, Side.ORACLE)
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
-_VERSION = 5
+_VERSION = 7
 """Of what is kept: raise it when the meaning of a result changes."""
 
 
@@ -62,6 +66,17 @@ class Evidence:
         failing = set(self.failing)
         rest = (test for place, test in enumerate(self.tests) if mask >> place & 1 and test not in failing)
         return (*self.failing, *rest)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainEvidence:
+    """All visible tests under a change, run by plain pytest: which fail, and how many of its lines they execute."""
+
+    passed: bool
+    forged: bool
+    failing: tuple[str, ...]
+    changed_lines: int
+    covered_lines: int
 
 
 class Faulty:
@@ -116,20 +131,35 @@ class Faulty:
     # --------------------------------------------------------------------------------------------- evidence
 
     def healthy(self, side: Side) -> tuple[str, ...]:
-        """Tests of a side that pass on the pristine package, warm, traced and plain.
+        """Tests of a side that pass on the pristine package, in every way in which they are run later.
 
-        The others say nothing about a fault or a change; a project's own test run would have set them aside.
+        The others, and those that are skipped, say nothing about a fault or a change; a project's own test run would
+        have set them aside.
         """
         key = key_of("healthy", self.unfaulted, side.value)
         return tuple(cast("Sequence[str]", self.cache.remember(key, lambda: self._passing(side))))
 
     def _passing(self, side: Side) -> Json:
+        """Visible tests are run warm, and plain with coverage; the others plain, both sides in one process."""
         tree = self.bench.tree(self.subject, (side,), self.truth.split_seed, ())
         try:
-            warm = self.bench.passing(tree)
+            tests = self.bench.passing(tree) if side is Side.VISIBLE else self.bench.collect(tree)
         except LabError:  # no test of the package fell on this side
             return []
-        return [one.test_id for one in self.bench.plain(tree, warm).runs if one.passed]
+        if side is Side.VISIBLE:
+            runs = self.bench.plain(tree, tests, coverage=True).runs
+            return [one.test_id for one in runs if one.outcome == "passed"]
+        passing = set(self._passing_held_out())
+        return [test for test in tests if test in passing]
+
+    def _passing_held_out(self) -> Sequence[str]:
+        def run() -> Json:
+            tree = self.bench.tree(self.subject, HELD_OUT, self.truth.split_seed, ())
+            done = self.bench.plain(tree, self.bench.collect(tree))
+            return [one.test_id for one in done.runs if one.outcome == "passed"]
+
+        key = key_of("healthy held out", self.unfaulted)
+        return cast("Sequence[str]", self.cache.remember(key, run))
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -192,7 +222,7 @@ class Faulty:
     # ------------------------------------------------------------------------------------------- candidates
 
     def verdicts(self, candidates: Sequence[Candidate]) -> tuple[Verdict, ...]:
-        """Try candidates on the visible tests; a batch is kept whole."""
+        """Try candidates on the visible tests, fast; a batch is kept whole, and PLAUSIBLE is but a claim."""
         key = key_of("verdicts", self.base, [candidate.id for candidate in candidates])
         rows = cast(
             "Sequence[tuple[str, int, str | None]]", self.cache.remember(key, lambda: self._evaluate(candidates))
@@ -205,34 +235,58 @@ class Faulty:
     def _evaluate(self, candidates: Sequence[Candidate]) -> Json:
         zygote = self._zygote()
         if zygote is None or self.evidence.lost:  # the warm process has not all tests: only plain runs can tell
-            claim = CandidateStatus.PLAUSIBLE
-            return [list(self._confirmed(one, CandidateRun(one.id, claim, 0, ()))) for one in candidates]
+            return [[CandidateStatus.PLAUSIBLE.value, 0, None] for _ in candidates]
         units = dict.fromkeys(unit for candidate in candidates for unit in self.units_of(candidate.edits))
         tests = self.evidence.reaching(tuple(units))
         runs = zygote.evaluate(candidates, tests=tests)
-        return [list(self._confirmed(one, run)) for one, run in zip(candidates, runs, strict=True)]
+        return [[run.status.value, run.test_executions, run.failing[0] if run.failing else None] for run in runs]
 
-    def _confirmed(self, candidate: Candidate, run: CandidateRun) -> tuple[str, int, str | None]:
-        """A claimed pass, checked from files on disk by plain pytest; the claim alone is worth nothing."""
-        if run.status is not CandidateStatus.PLAUSIBLE:
-            return run.status.value, run.test_executions, run.failing[0] if run.failing else None
-        passed, forged, failed = self.plain(candidate.edits)
-        executions = run.test_executions + len(self.evidence.tests)
-        if passed:
-            return CandidateStatus.PLAUSIBLE.value, executions, None
-        status = CandidateStatus.FORGED if forged else CandidateStatus.FAILED
-        return status.value, executions, failed[0] if failed else None
+    def confirmed(self, candidate: Candidate) -> Verdict:
+        """What plain pytest says from files on disk; a claim alone is worth nothing."""
+        seen = self.plain(candidate.edits)
+        status = CandidateStatus.PLAUSIBLE
+        if not seen.passed:
+            status = CandidateStatus.FORGED if seen.forged else CandidateStatus.FAILED
+        failing = seen.failing[0] if seen.failing else None
+        return Verdict(candidate.id, status, len(self.evidence.tests), failing)
 
-    def plain(self, edits: Sequence[Edit]) -> tuple[bool, bool, tuple[str, ...]]:
-        """All visible tests under a change: whether all passed, whether a result was forged, which failed."""
+    def plain(self, edits: Sequence[Edit]) -> PlainEvidence:
+        """All visible tests under a change, with coverage: confirmation and the tester's report are one run."""
         key = key_of("plain", self.base, cast("Json", _rows(edits)))
-        kept = cast("tuple[bool, bool, Sequence[str]]", self.cache.remember(key, lambda: self._run_plain(edits)))
-        return kept[0], kept[1], tuple(kept[2])
+        kept = self.cache.remember(key, lambda: self._run_plain(edits))
+        passed, forged, failing, changed, covered = cast("tuple[bool, bool, Sequence[str], int, int]", kept)
+        return PlainEvidence(passed, forged, tuple(failing), changed, covered)
 
     def _run_plain(self, edits: Sequence[Edit]) -> Json:
         tree = self.bench.tree(self.subject, (Side.VISIBLE,), self.truth.split_seed, self.truth.edits)
-        run = self.bench.plain(tree, self.evidence.tests, edits)
-        return [run.passed, run.forged, [one.test_id for one in run.runs if not one.passed]]
+        run = self.bench.plain(tree, self.evidence.tests, edits, coverage=True)
+        failing = [one.test_id for one in run.runs if run.forged or not one.passed]
+        lines = self._new_lines(edits)
+        reached = {place for one in run.runs for place in one.lines}
+        return [run.passed, run.forged, failing, len(lines), len(lines & reached)]
+
+    def _new_lines(self, edits: Sequence[Edit]) -> frozenset[tuple[str, int]]:
+        """Lines of code that a change adds or replaces; none in a file that no longer compiles."""
+        after = self.changed(edits)
+        return frozenset(
+            (path, line)
+            for path in dict.fromkeys(edit.path for edit in edits)
+            for line in changed_lines(self.files.get(path, ""), after[path]) & executable_lines(after[path])
+        )
+
+    def held_out(self, edits: Sequence[Edit]) -> tuple[str, ...]:
+        """Tests of the exposure and the oracle side that a change fails; both are run in one process."""
+        if not (self.healthy(Side.EXPOSURE) or self.healthy(Side.ORACLE)):
+            return ()
+        tests = self._passing_held_out()
+        key = key_of("held out", self.base, cast("Json", _rows(edits)))
+
+        def run() -> Json:
+            tree = self.bench.tree(self.subject, HELD_OUT, self.truth.split_seed, self.truth.edits)
+            done = self.bench.plain(tree, tests, edits)
+            return [one.test_id for one in done.runs if done.forged or not one.passed]
+
+        return tuple(cast("Sequence[str]", self.cache.remember(key, run)))
 
 
 class RepositoryWorkspace:
@@ -261,8 +315,12 @@ class RepositoryWorkspace:
         return self._faulty.files[path]
 
     def evaluate(self, candidates: Sequence[Candidate]) -> tuple[Verdict, ...]:
-        """Run the visible tests under each candidate; PLAUSIBLE is confirmed by plain pytest on files on disk."""
+        """Try each candidate in a process that is warm; PLAUSIBLE is a claim, see `confirm`."""
         return self._faulty.verdicts(candidates) if candidates else ()
+
+    def confirm(self, candidate: Candidate) -> Verdict:
+        """Run all visible tests by plain pytest on files on disk, in a fresh process."""
+        return self._faulty.confirmed(candidate)
 
 
 def _with_edits(files: Mapping[str, str], edits: Sequence[Edit]) -> dict[str, str]:

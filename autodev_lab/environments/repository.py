@@ -25,7 +25,7 @@ from autodev_lab.environments.costs import (
 )
 from autodev_lab.environments.differential import differential_agrees
 from autodev_lab.environments.faulty import Faulty, RepositoryTruth, RepositoryWorkspace
-from autodev_lab.environments.inspection import changed_lines, executable_lines, inspect_change
+from autodev_lab.environments.inspection import inspect_change
 from autodev_lab.errors import LabError
 from autodev_lab.execution.sandbox import Limits, SandboxReport
 from autodev_lab.execution.sides import Side
@@ -122,25 +122,11 @@ class RepositoryEnvironment:
     def test(self, task: Task, change: Change) -> tuple[TestReport, Cost]:
         """Run all visible tests on the changed files, on disk, in a fresh process, with coverage of the change."""
         faulty = self._of(task)
-        key = key_of("test", faulty.base, change.candidate.id)
-        passed, failed, changed, covered = cast(
-            "tuple[int, Sequence[str], int, int]", self._cache.remember(key, lambda: self._test(faulty, change))
-        )
-        report = TestReport(task.id, passed, tuple(failed), changed, covered)
-        return report, test_cost(passed + len(failed), traced=True)
-
-    def _test(self, faulty: Faulty, change: Change) -> Json:
-        tree = self._bench.tree(faulty.subject, (Side.VISIBLE,), faulty.truth.split_seed, faulty.truth.edits)
-        run = self._bench.plain(tree, faulty.evidence.tests, change.edits, coverage=True)
-        reached = {place for one in run.runs for place in one.lines}
-        after = faulty.changed(change.edits)
-        lines = {
-            (path, line)
-            for path in dict.fromkeys(edit.path for edit in change.edits)
-            for line in changed_lines(faulty.files.get(path, ""), after[path]) & executable_lines(after[path])
-        }
-        failed = [one.test_id for one in run.runs if run.forged or not one.passed]
-        return [len(run.runs) - len(failed), failed, len(lines), len(lines & reached)]
+        total = len(faulty.evidence.tests)
+        seen = faulty.plain(change.edits)
+        passed = total - len(seen.failing)
+        report = TestReport(task.id, passed, seen.failing, seen.changed_lines, seen.covered_lines)
+        return report, test_cost(total, traced=True)
 
     def inspect(self, task: Task, change: Change) -> tuple[Inspection, Cost]:
         """Lint, scan, count complexity and dependents; what the change adds counts."""
@@ -166,7 +152,7 @@ class RepositoryEnvironment:
             raise LabError(f"share is {share}; it must lie above 0 and be at most 1")
         faulty = self._of(task)
         sample = self._traffic(task, faulty, share)
-        broken = dict.fromkeys(self._failures(faulty, Side.EXPOSURE, change))
+        broken = dict.fromkeys(faulty.held_out(change.edits))
         failed = tuple(test for test in sample if test in broken)
         return ExposureReport(task.id, stage, len(sample), failed), test_cost(len(sample))
 
@@ -210,21 +196,7 @@ class RepositoryEnvironment:
     def _verdict(self, faulty: Faulty, side: Side, change: Change) -> bool | None:
         if not faulty.healthy(side):
             return None
-        return not self._failures(faulty, side, change)
-
-    def _failures(self, faulty: Faulty, side: Side, change: Change) -> tuple[str, ...]:
-        """Tests of a side that the change fails."""
-        tests = faulty.healthy(side)
-        if not tests:
-            return ()
-        key = key_of("side", faulty.base, side.value, change.candidate.id)
-
-        def run() -> Json:
-            tree = self._bench.tree(faulty.subject, (side,), faulty.truth.split_seed, faulty.truth.edits)
-            done = self._bench.plain(tree, tests, change.edits)
-            return [one.test_id for one in done.runs if done.forged or not one.passed]
-
-        return tuple(cast("Sequence[str]", self._cache.remember(key, run)))
+        return not set(faulty.healthy(side)) & set(faulty.held_out(change.edits))
 
     def _of(self, task: Task) -> Faulty:
         known = self._faulty.get(task.id) or self._faulty.get(task.root)

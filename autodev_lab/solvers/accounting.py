@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from autodev_lab.protocols import Workspace
 from autodev_lab.records import Candidate, Cost, Verdict
@@ -39,11 +40,14 @@ class ChunkedEvaluation:
         return self._cost
 
     def verdict(self, index: int) -> Verdict:
-        """Verdict on the candidate at a place of the list; counts as one evaluation each time."""
+        """Verdict on the candidate at a place of the list, confirmed; counts as one evaluation each time."""
         number, offset = divmod(index, self._chunk)
         if number not in self._verdicts:
             members = self._upto((number + 1) * self._chunk)[number * self._chunk :]
             self._verdicts[number] = self._workspace.evaluate(members)
         verdict = self._verdicts[number][offset]
+        if verdict.plausible:
+            checked = self._workspace.confirm(self._upto(index + 1)[index])
+            verdict = replace(checked, test_executions=verdict.test_executions + checked.test_executions)
         self._cost += Cost(1, verdict.test_executions, 0, SECONDS_PER_CANDIDATE)
         return verdict

@@ -69,11 +69,12 @@ class SimulatedSolver:
             edits = (Edit(path, number + 1, number + 1, f"{pattern} {site}\n"),)
             if edits in refused:
                 continue
-            verdict = workspace.evaluate((Candidate(edits, pattern),))[0]
+            candidate = Candidate(edits, pattern)
+            verdict = workspace.evaluate((candidate,))[0]
             spent += 1
             tries[number] += 1
             executions += verdict.test_executions
-            if verdict.plausible:
+            if verdict.plausible and workspace.confirm(candidate).plausible:
                 winner = number
                 diff = f"--- a/{path}\n+++ b/{path}\n@@ -{number + 1} +{number + 1} @@\n-{pattern} {sites[number][1]}\n"
                 found = Change(context.task.id, edits, f"{diff}+{pattern} {site}\n", self.name, (pattern,), spent)

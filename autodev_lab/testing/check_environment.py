@@ -73,7 +73,12 @@ def _check_workspace(workspace: Workspace, change: Change) -> bool:
     )
     assert verdicts[0].status is verdicts[1].status, "one candidate must have one verdict"
     assert workspace.evaluate(()) == (), "evaluating nothing must give nothing"
-    return verdicts[0].plausible
+    if not verdicts[0].plausible:
+        return False
+    confirmed = workspace.confirm(candidate)
+    assert confirmed == workspace.confirm(candidate), "confirming a candidate twice must give the same verdict"
+    assert confirmed.candidate_id == candidate.id, "a confirmation must name its candidate"
+    return confirmed.plausible
 
 
 def _check_exposure(environment: Environment, task: Task, change: Change) -> None:

@@ -43,6 +43,7 @@ def check_solver(solver: Solver, context: TaskContext, workspace: Workspace, *, 
         return
     (verdict,) = workspace.evaluate((attempt.change.candidate,))
     assert verdict.plausible, "a proposed change must pass the visible tests when it is evaluated again"
+    assert workspace.confirm(attempt.change.candidate).plausible, "a proposed change must be a confirmed one"
     refused = replace(context, rejected=(*context.rejected, attempt.change))
     second, second_cost = _solve(solver, refused, workspace, budget, seed)
     _check_attempt(solver, refused, second, second_cost, budget)

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autodev_lab.environments.bench import Bench
 from autodev_lab.environments.repository import RepositoryEnvironment
 from autodev_lab.errors import LabError
-from autodev_lab.execution.sandbox import require
+from autodev_lab.execution.sandbox import Limits, require
 from autodev_lab.execution.sides import Side, side_of
 from autodev_lab.execution.subjects import Subject, obtain
 from autodev_lab.protocols import Environment
@@ -119,6 +120,8 @@ def test_verdicts_tell_passing_from_failing_and_endless_candidates(
     ]
     assert verdicts[0].failing_test in workspace.visible_tests
     assert verdicts[1].test_executions > verdicts[0].test_executions
+    assert workspace.confirm(good).test_executions == len(workspace.visible_tests)
+    assert [workspace.confirm(one).plausible for one in (good, worse)] == [True, False]
     assert workspace.evaluate([]) == ()
 
 
@@ -201,7 +204,8 @@ def test_a_package_that_no_longer_imports_fails_all_tests_and_can_be_mended(subj
         assert diagnosis.total_failed > 0
         workspace, _ = environment.workspace(item.task)
         mend, spoil = (Candidate((Edit(PATH, 1, 1, text),), "p") for text in ("", "import nothing_either\n"))
-        assert [one.plausible for one in workspace.evaluate([mend, spoil])] == [True, False]
+        assert all(one.plausible for one in workspace.evaluate([mend, spoil])), "warm, nothing can be told"
+        assert [workspace.confirm(one).plausible for one in (mend, spoil)] == [True, False]
 
 
 def test_missing_packages_and_foreign_truths_are_refused(subject: Subject, item: StreamItem, tmp_path: Path) -> None:
@@ -211,3 +215,16 @@ def test_missing_packages_and_foreign_truths_are_refused(subject: Subject, item:
     foreign = StreamItem(item.task, Truth("one"))
     with pytest.raises(LabError, match="holds no fault"):
         RepositoryEnvironment([foreign], {"pocketkit": subject}, tmp_path / "r.sqlite", report)
+
+
+def test_a_warm_package_outlives_the_trees_of_many_others(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autodev_lab.environments.bench._TREES", 1)
+    faults = [Edit(PATH, 1, 0, f"# {number}\n") for number in range(3)]
+    with Bench(require(allow_weak=True), Limits()) as bench:
+        zygote = bench.zygote(subject, SEED, faults[:1])
+        for fault in faults:
+            bench.tree(subject, (Side.VISIBLE,), SEED, (fault,))
+        nothing = Candidate((Edit(PATH, 2, 1, "LIMIT: int = 3\n"),), "p")  # module-level code: imported in a new room
+        assert zygote.evaluate([nothing], tests=zygote.tests[:1])[0].status is CandidateStatus.PLAUSIBLE

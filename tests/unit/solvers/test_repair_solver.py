@@ -52,6 +52,9 @@ class InProcess:
         self.asked.append(len(candidates))
         return tuple(self._verdict(one) for one in candidates)
 
+    def confirm(self, candidate: Candidate) -> Verdict:
+        return self._verdict(candidate)
+
     def _verdict(self, candidate: Candidate) -> Verdict:
         passed = self._passes(apply_edits(SOURCE, candidate.edits))
         return Verdict(candidate.id, CandidateStatus.PLAUSIBLE if passed else CandidateStatus.FAILED, 1 + passed)
