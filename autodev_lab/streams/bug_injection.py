@@ -1,7 +1,8 @@
 """Inject bugs into a package and keep those its own tests notice: tasks with a known truth.
 
-A fault becomes a task only if some visible test fails because of it, twice alike; timeouts and crashes are no kills.
-What is left out on the way is counted, so that the tasks' origin can be reported.
+A fault becomes a task only if some visible test fails because of it, and if exactly the same tests fail when the
+package is imported afresh with the fault in its files. Timeouts and crashes are no kills. What is left out on the way
+is counted, so that the tasks' origin can be reported.
 """
 
 from __future__ import annotations
@@ -10,22 +11,23 @@ import ast
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from autodev_lab.errors import LabError
 from autodev_lab.execution.sandbox import SandboxReport
-from autodev_lab.execution.sides import Side, function_name, side_of
+from autodev_lab.execution.sides import Side, assign_sides
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import apply_edits, read_source
 from autodev_lab.execution.zygote import CandidateRun, Zygote
 from autodev_lab.files import stable_seed
-from autodev_lab.records import Candidate, CandidateStatus, Edit, StreamItem, Task, TaskKind, Truth
+from autodev_lab.records import Candidate, CandidateStatus, StreamItem, Task, TaskKind
 from autodev_lab.streams.baseline import Baseline
+from autodev_lab.streams.confirmation import failing_after_import
+from autodev_lab.streams.injected import BugInjectionStream, InjectedTruth, body_of, title_of
 from autodev_lab.streams.mutations import Mutant, enumerate_mutants
 from autodev_lab.streams.operators import choose_operators
+from autodev_lab.streams.stratified import stratified
 
 __all__ = ["BugInjectionStream", "Build", "InjectedTruth", "OperatorCount", "build_tasks"]
 
@@ -40,47 +42,13 @@ _REASONS = (
     "timed_out",
     "crashed",
     "flaky",
+    "differs_on_disk",
     "no_visible_killer",
     "surplus",
     "kept",
     "kept_without_exposure_killer",
     "kept_without_oracle_killer",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class InjectedTruth(Truth):
-    """What only the environment knows of an injected bug.
-
-    Parameters
-    ----------
-    task_id
-        The task.
-    package_spec
-        What to give `autodev_lab.execution.subjects.obtain`.
-    package_hash
-        Content hash of the pristine tree the edits fit.
-    operator
-        The fault operator.
-    edits
-        The bug, relative to the pristine tree.
-    path, qualname
-        File and function it is in.
-    split_seed
-        Seed of the split of tests into sides.
-    killing, covering
-        Tests that fail because of the bug, and tests that execute its lines, by side, in collection order.
-    """
-
-    package_spec: str
-    package_hash: str
-    operator: str
-    edits: tuple[Edit, ...]
-    path: str
-    qualname: str
-    split_seed: int
-    killing: Mapping[str, tuple[str, ...]] = field(hash=False)
-    covering: Mapping[str, tuple[str, ...]] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +68,10 @@ class Build:
     items
         The tasks.
     attrition
-        ``built`` faults, and of these ``invalid, duplicate, survived, timed_out, crashed, flaky, no_visible_killer,
-        surplus`` left out, ``kept``; of the kept, ``kept_without_exposure_killer`` and ``kept_without_oracle_killer``.
-        Tests: ``tests, tests_failing_before, tests_flaky``.
+        ``built`` faults, and of these ``invalid, duplicate, survived, timed_out, crashed, flaky, differs_on_disk,
+        no_visible_killer, surplus`` left out, ``kept``; of the kept, ``kept_without_exposure_killer`` and
+        ``kept_without_oracle_killer``. Tests: ``tests`` that count, and ``tests_failing_before, tests_flaky,
+        tests_unstable`` (warm and plain pytest disagree) that do not.
     operators
         Kills by operator.
     """
@@ -110,33 +79,6 @@ class Build:
     items: tuple[StreamItem, ...]
     attrition: Mapping[str, int]
     operators: Mapping[str, OperatorCount]
-
-
-class BugInjectionStream:
-    """A fixed sequence of tasks, in the order given.
-
-    Parameters
-    ----------
-    items
-        The tasks with their truths.
-    name
-        Short name for logs and reports.
-    """
-
-    def __init__(self, items: Iterable[StreamItem], name: str = "bug_injection") -> None:
-        self._items = tuple(items)
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        """Short name for logs and reports."""
-        return self._name
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[StreamItem]:
-        return iter(self._items)
 
 
 def build_tasks(
@@ -177,7 +119,7 @@ def build_tasks(
     say(0, n, f"collecting the tests of {subject.name} {subject.version}")
     with Zygote(subject.tree, report=report) as zygote:
         say(0, n, "running them before any bug")
-        baseline = Baseline.measure(zygote, subject)
+        baseline = Baseline.measure(zygote, subject, report)
         sources = _sources(subject)
         mutants = [
             mutant
@@ -233,7 +175,8 @@ class _Builder:
         self._baseline = baseline
         self._sources = sources
         self._say = say
-        self._sides = {test: side_of(test, seed).value for test in baseline.tests}
+        split = assign_sides(subject, seed)
+        self._sides = {test: split.of(test).value for test in baseline.tests}
         self._counts: Counter[str] = Counter()
         self._run: Counter[str] = Counter()
         self._killed: Counter[str] = Counter()
@@ -321,15 +264,17 @@ class _Builder:
             self._counts["no_visible_killer"] += 1
         elif len(self._items) >= self._n:
             self._counts["surplus"] += 1
-        elif not self._repeats(candidate, killing):
-            self._counts["flaky"] += 1
+        elif not self._is_confirmed(mutant, killing):
+            again = self._zygote.evaluate([candidate], tests=killing, all_failures=True, chunk=1)[0]
+            alike = again.status is CandidateStatus.FAILED and set(again.failing) == set(killing)
+            self._counts["differs_on_disk" if alike else "flaky"] += 1
         else:
             self._keep(mutant, killing, covering)
 
-    def _repeats(self, candidate: Candidate, killing: tuple[str, ...]) -> bool:
-        """Whether exactly the same tests fail again, alone in a fresh fork."""
-        again = self._zygote.evaluate([candidate], tests=killing, all_failures=True, chunk=1)[0]
-        return again.status is CandidateStatus.FAILED and set(again.failing) == set(killing)
+    def _is_confirmed(self, mutant: Mutant, killing: tuple[str, ...]) -> bool:
+        """Whether exactly the same tests fail, of all tests, when the package is imported with the fault in it."""
+        text = self._sources[mutant.edit.path]
+        return failing_after_import(self._zygote, mutant.edit, text, self._baseline.tests) == frozenset(killing)
 
     def _keep(self, mutant: Mutant, killing: tuple[str, ...], covering: tuple[str, ...]) -> None:
         subject = self._subject
@@ -348,8 +293,8 @@ class _Builder:
             id=task_id,
             package=subject.name,
             kind=TaskKind.INJECTED,
-            title=_title(subject, visible),
-            body=_body(subject, visible),
+            title=title_of(subject, visible),
+            body=body_of(subject, visible),
             metadata={"version": subject.version},
         )
         truth = InjectedTruth(
@@ -373,53 +318,11 @@ class _Builder:
         attrition["tests"] = len(self._baseline.tests)
         attrition["tests_failing_before"] = self._baseline.failing
         attrition["tests_flaky"] = self._baseline.flaky
+        attrition["tests_unstable"] = self._baseline.unstable
         operators = {name: OperatorCount(self._run[name], self._killed[name]) for name in sorted(self._run)}
         return Build(tuple(self._items), attrition, operators)
-
-
-def stratified(mutants: Sequence[Mutant], seed: int) -> list[Mutant]:
-    """All faults in an order that goes round the operators and, within each, round the functions.
-
-    Parameters
-    ----------
-    mutants
-        Faults in a fixed order.
-    seed
-        Seed of the order.
-    """
-    rng = np.random.default_rng(seed)
-    by_operator: dict[str, dict[tuple[str, str], list[Mutant]]] = {}
-    for mutant in mutants:
-        functions = by_operator.setdefault(mutant.operator, {})
-        functions.setdefault((mutant.edit.path, mutant.qualname), []).append(mutant)
-    queues: list[list[Mutant]] = []
-    for name in sorted(by_operator):
-        piles = [[pile[i] for i in rng.permutation(len(pile))] for _, pile in sorted(by_operator[name].items())]
-        order = [piles[i] for i in rng.permutation(len(piles))]
-        longest = max(len(pile) for pile in order)
-        queues.append([pile[depth] for depth in range(longest) for pile in order if depth < len(pile)])
-    longest = max((len(queue) for queue in queues), default=0)
-    result: list[Mutant] = []
-    for depth in range(longest):
-        left = [queue[depth] for queue in queues if depth < len(queue)]
-        result.extend(left[i] for i in rng.permutation(len(left)))
-    return result
 
 
 def _content(text: str) -> str:
     """Digest of a file's syntax tree: layout and comments make no difference."""
     return hashlib.sha256(ast.dump(ast.parse(text)).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _title(subject: Subject, visible: Sequence[str]) -> str:
-    functions = list(dict.fromkeys(function_name(test) for test in visible))
-    more = f" and {len(functions) - 1} more" if len(functions) > 1 else ""
-    verb = "fail" if len(functions) > 1 else "fails"
-    return f"{subject.name} {subject.version}: {functions[0]}{more} {verb}"
-
-
-def _body(subject: Subject, visible: Sequence[str]) -> str:
-    shown = "\n".join(f"- {test}" for test in visible[:20])
-    rest = f"\n- and {len(visible) - 20} more" if len(visible) > 20 else ""
-    plural = "tests fail" if len(visible) > 1 else "test fails"
-    return f"{len(visible)} {plural} in {subject.name} {subject.version}:\n{shown}{rest}"

@@ -12,7 +12,7 @@ from autodev_lab.errors import LabError
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.files import write_atomic
 from autodev_lab.records import Edit, StreamItem, Task, TaskKind
-from autodev_lab.streams.bug_injection import InjectedTruth
+from autodev_lab.streams.injected import InjectedTruth
 
 __all__ = ["SCHEMA", "check_subjects", "read_tasks", "write_tasks"]
 

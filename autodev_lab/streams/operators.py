@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from autodev_lab.errors import LabError
+from autodev_lab.streams.call_faults import CALL_OPERATORS
 from autodev_lab.streams.expression_faults import EXPRESSION_OPERATORS
 from autodev_lab.streams.mutations import Operator
 from autodev_lab.streams.statement_faults import STATEMENT_OPERATORS
@@ -28,7 +29,7 @@ from autodev_lab.streams.statement_faults import STATEMENT_OPERATORS
 __all__ = ["OPERATORS", "choose_operators"]
 
 OPERATORS: tuple[Operator, ...] = tuple(
-    sorted((*EXPRESSION_OPERATORS, *STATEMENT_OPERATORS), key=lambda operator: operator.name)
+    sorted((*CALL_OPERATORS, *EXPRESSION_OPERATORS, *STATEMENT_OPERATORS), key=lambda operator: operator.name)
 )
 """All operators, sorted by name."""
 

@@ -14,7 +14,7 @@ from autodev_lab.environments.bench import Bench
 from autodev_lab.environments.repository import RepositoryEnvironment
 from autodev_lab.errors import LabError
 from autodev_lab.execution.sandbox import Limits, require
-from autodev_lab.execution.sides import Side, side_of
+from autodev_lab.execution.sides import Side, assign_sides
 from autodev_lab.execution.subjects import Subject, obtain
 from autodev_lab.protocols import Environment
 from autodev_lab.records import (
@@ -80,23 +80,23 @@ def right(item: StreamItem, world: RepositoryEnvironment) -> Change:
     return change(item, "point <= self.end", "point < self.end", world)
 
 
-def test_the_diagnosis_names_the_fault(world: RepositoryEnvironment, item: StreamItem) -> None:
+def test_the_diagnosis_names_the_fault(world: RepositoryEnvironment, item: StreamItem, subject: Subject) -> None:
     assert isinstance(world, Environment)
     diagnosis, cost = world.diagnose(item.task)
     assert diagnosis.failing
     assert diagnosis.total_failed + diagnosis.total_passed == cost.test_executions
-    assert all(side_of(test, SEED) is Side.VISIBLE for test in diagnosis.failing)
+    assert all(assign_sides(subject, SEED).of(test) is Side.VISIBLE for test in diagnosis.failing)
     assert all(line.path.startswith("pocketkit/") for line in diagnosis.spectrum)
     bug = item.truth.edits[0].start_line  # type: ignore[attr-defined]
     assert (PATH, bug) in [(one.path, one.line) for one in ochiai(diagnosis)[:5]]
 
 
 def test_the_workspace_shows_the_faulty_source_and_visible_tests_only(
-    world: RepositoryEnvironment, item: StreamItem
+    world: RepositoryEnvironment, item: StreamItem, subject: Subject
 ) -> None:
     workspace, _ = world.workspace(item.task)
     assert "point <= self.end" in workspace.read(PATH)
-    assert all(side_of(test, SEED) is Side.VISIBLE for test in workspace.visible_tests)
+    assert all(assign_sides(subject, SEED).of(test) is Side.VISIBLE for test in workspace.visible_tests)
     assert not any(path.startswith("tests") for path in workspace.paths())
     with pytest.raises(KeyError):
         workspace.read("tests/test_intervals.py")
@@ -155,7 +155,9 @@ def test_a_wrong_change_is_seen_by_tests_and_judge(world: RepositoryEnvironment,
     assert not world.judge(item.task, item.truth, wrong).correct
 
 
-def test_exposure_samples_grow_and_hold_the_smaller_ones(world: RepositoryEnvironment, item: StreamItem) -> None:
+def test_exposure_samples_grow_and_hold_the_smaller_ones(
+    world: RepositoryEnvironment, item: StreamItem, subject: Subject
+) -> None:
     wrong = change(item, "point <= self.end", "True", world)
     reports = [world.expose(item.task, wrong, Stage.CANARY, share)[0] for share in (0.1, 0.5, 1.0)]
     sizes = [report.sampled for report in reports]
@@ -163,7 +165,7 @@ def test_exposure_samples_grow_and_hold_the_smaller_ones(world: RepositoryEnviro
     assert sizes[0] < sizes[-1]
     for smaller, larger in pairwise(reports):
         assert set(smaller.failed) <= set(larger.failed)
-    assert all(side_of(test, SEED) is Side.EXPOSURE for test in reports[-1].failed)
+    assert all(assign_sides(subject, SEED).of(test) is Side.EXPOSURE for test in reports[-1].failed)
     with pytest.raises(LabError, match="share"):
         world.expose(item.task, wrong, Stage.CANARY, 0.0)
 

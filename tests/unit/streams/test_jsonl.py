@@ -13,7 +13,7 @@ from autodev_lab.errors import LabError
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import SourceTree
 from autodev_lab.records import Edit, StreamItem, Task, TaskKind, Truth
-from autodev_lab.streams.bug_injection import BugInjectionStream, InjectedTruth
+from autodev_lab.streams.injected import BugInjectionStream, InjectedTruth
 from autodev_lab.streams.jsonl import check_subjects, read_tasks, write_tasks
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

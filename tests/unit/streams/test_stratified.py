@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodev_lab.records import Edit
-from autodev_lab.streams.bug_injection import stratified
 from autodev_lab.streams.mutations import Mutant
+from autodev_lab.streams.stratified import stratified
 
 MUTANTS = st.lists(
     st.builds(
