@@ -30,7 +30,7 @@ from autodev_lab.files import stable_seed
 from autodev_lab.records import Edit
 
 if TYPE_CHECKING:
-    from autodev_lab.execution.subjects import Subject
+    from autodev_lab.execution.shelf import Subject
 
 __all__ = ["IGNORED", "Side", "Sides", "assign_sides", "function_name", "write_side_tree"]
 
