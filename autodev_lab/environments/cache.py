@@ -6,14 +6,16 @@ the same bytes as a fresh one. SQLite's write-ahead log keeps the file valid whe
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 from autodev_lab.errors import LabError
 
@@ -54,6 +56,7 @@ class ResultCache:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._process = -1
+        self._lock: IO[bytes] | None = None
         self._open()
 
     def get(self, key: str) -> Json | None:
@@ -75,20 +78,54 @@ class ResultCache:
             ) from error
 
     def remember(self, key: str, make: Callable[[], Json]) -> Json:
-        """What was kept under a key, else what `make` returns, which is kept."""
+        """What was kept under a key, else what `make` returns, which is kept.
+
+        While one process makes a result, others that ask for it wait instead of making it too.
+        """
         known = self.get(key)
         if known is not None:
             return known
-        self.put(key, make())
-        kept = self.get(key)
-        assert kept is not None
-        return kept
+        with self._making(key):
+            known = self.get(key)
+            if known is None:
+                self.put(key, make())
+                known = self.get(key)
+        assert known is not None
+        return known
+
+    @contextlib.contextmanager
+    def _making(self, key: str) -> Iterator[None]:
+        """Hold the byte of a file that stands for a key; the system lets go of it when this process ends.
+
+        Where that is not possible (some network file systems), a result may be made twice, which only takes time.
+        """
+        place = int.from_bytes(hashlib.sha256(key.encode("utf-8")).digest()[:7], "big")
+        lock = self._lock_file()
+        held = False
+        # OSError: no locks here, or the system sees that two processes wait for one another
+        with contextlib.suppress(OSError):
+            fcntl.lockf(lock, fcntl.LOCK_EX, 1, place)
+            held = True
+        try:
+            yield
+        finally:
+            if held:
+                fcntl.lockf(lock, fcntl.LOCK_UN, 1, place)
+
+    def _lock_file(self) -> IO[bytes]:
+        self._open()
+        if self._lock is None:
+            self._lock = self._path.with_name(f"{self._path.name}-lock").open("ab")
+        return self._lock
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
         if self._connection is not None and self._process == os.getpid():
             self._connection.close()
         self._connection = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def __enter__(self) -> ResultCache:
         return self

@@ -249,6 +249,10 @@ def _run_cells(plan: Plan, directory: RunDirectory, workers: Workers, watch: Rep
         return
     if done:
         watch.say(f"{len(done)} of {len(by_name)} cells are there already")
+    tasks = maker_of(plan).to_explore(plan, directory, {cell.replicate for cell in waiting})
+    if tasks:
+        watch.stage("looking at tasks", len(tasks))
+        workers.run([Job("task", task) for task in tasks], _Progress(watch, 1, lambda job, answer: None))
     size = plan.parameters.tasks_per_package * max(1, len(plan.parameters.packages))
     watch.stage("running cells, in tasks", len(waiting) * size)
     listener = _Progress(watch, size, lambda job, answer: done.add(by_name[job.name]))

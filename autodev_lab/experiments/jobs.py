@@ -1,4 +1,4 @@
-"""The two jobs of a run, done in this process: build a package's tasks, and run a cell."""
+"""The three jobs of a run, done in this process: build a package's tasks, explore a task, and run a cell."""
 
 from __future__ import annotations
 
@@ -32,9 +32,14 @@ class JobRunner:
         self._tasks_hash = ""
 
     def run(self, job: Job, progress: Callable[[int, int], None]) -> Answer:
-        """Build a package's tasks (``build``) or run a cell (``cell``)."""
+        """Build a package's tasks (``build``), explore a task (``task``) or run a cell (``cell``)."""
         if job.kind == "build":
             maker_of(self._plan).build(self._plan, job.name, self._directory, self._settings, progress)
+            return {}
+        if job.kind == "task":
+            world = self._opened()
+            item = next(item for item in world.items if item.task.id == job.name)
+            world.explore(item, self._plan.parameters.budget)
             return {}
         return self._run_cell(self._cells[job.name], progress)
 
@@ -44,11 +49,14 @@ class JobRunner:
             self._world.close()
             self._world = None
 
-    def _run_cell(self, cell: Cell, progress: Callable[[int, int], None]) -> Answer:
+    def _opened(self) -> World:
         if self._world is None:
             self._world = maker_of(self._plan).open(self._plan, self._directory, self._settings)
             self._tasks_hash = hashlib.sha256(self._directory.tasks.read_bytes()).hexdigest()
-        world = self._world
+        return self._world
+
+    def _run_cell(self, cell: Cell, progress: Callable[[int, int], None]) -> Answer:
+        world = self._opened()
         team = self._plan.team(cell.arm)
         run = run_stream(
             sample_stream(world.items, self._plan, cell.replicate),

@@ -36,7 +36,7 @@ Answer = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something a worker can do: ``kind`` is ``"build"`` (a package's tasks) or ``"cell"``; ``name`` says which."""
+    """Something a worker can do: ``kind`` is ``"build"`` (a package's tasks), ``"task"`` (explore it) or ``"cell"``."""
 
     kind: str
     name: str

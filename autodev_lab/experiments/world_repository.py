@@ -6,8 +6,11 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
+
+import numpy as np
 
 from autodev_lab.environments.repository import RepositoryEnvironment
 from autodev_lab.errors import LabError
@@ -16,16 +19,21 @@ from autodev_lab.execution.subjects import Subject, obtain
 from autodev_lab.experiments.design import Plan
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.settings import Settings
-from autodev_lab.files import write_atomic
+from autodev_lab.experiments.worlds import sample_stream
+from autodev_lab.files import stable_seed, write_atomic
 from autodev_lab.platform import TeamSpec
 from autodev_lab.protocols import Environment, Oracle, Solver
-from autodev_lab.records import StreamItem
+from autodev_lab.records import Plan as RepairPlan
+from autodev_lab.records import StreamItem, TaskContext
 from autodev_lab.resources import resource
-from autodev_lab.solvers.repair import RepairSolver, order_named
+from autodev_lab.solvers.repair import RepairSolver, ochiai, order_named
 from autodev_lab.streams.bug_injection import InjectedTruth, build_tasks
 from autodev_lab.streams.jsonl import read_tasks, write_tasks
 
 __all__ = ["RepositoryMaker", "RepositoryWorld", "open_repository", "read_task_file"]
+
+_SEARCHES = 2
+"""Searches a task is explored by."""
 
 
 class RepositoryWorld:
@@ -53,6 +61,22 @@ class RepositoryWorld:
     def solver(self, team: TeamSpec) -> Solver:
         """Template repair in the team's order."""
         return RepairSolver(order_named(team.order))
+
+    def explore(self, item: StreamItem, budget: int) -> None:
+        """Search as a developer without experience would, some times, and look at what that finds as all agents do.
+
+        It is cheaper here than in the cells: the task's processes are started once, and no other worker is at it.
+        """
+        task, world = item.task, self._environment
+        diagnosis, _ = world.diagnose(task)
+        context = TaskContext(task, RepairPlan(task.id, ochiai(diagnosis), 0.0, budget), diagnosis)
+        workspace, _ = world.workspace(task)
+        for turn in range(_SEARCHES):
+            rng = np.random.default_rng(stable_seed("explore", task.id, turn))
+            attempt, _ = RepairSolver().solve(context, workspace, budget, rng)
+            if attempt.change is not None:
+                world.inspect(task, attempt.change)
+                world.judge(task, item.truth, attempt.change)
 
     def close(self) -> None:
         """End the sandboxed processes."""
@@ -118,6 +142,16 @@ class RepositoryMaker:
         write_atomic(directory.attrition, _table(("package", "reason", "tasks"), rows))
         write_tasks(directory.tasks, items)
         return hashes
+
+    def to_explore(self, plan: Plan, directory: RunDirectory, replicates: Collection[int]) -> tuple[str, ...]:
+        """Every task that a replicate draws; neighbours are of different packages, which workers then learn apart."""
+        items = read_tasks(directory.tasks)
+        drawn = {item.task.id for one in sorted(replicates) for item in sample_stream(items, plan, one)}
+        by_package: dict[str, list[str]] = {}
+        for item in items:
+            if item.task.id in drawn:
+                by_package.setdefault(item.task.package, []).append(item.task.id)
+        return tuple(name for row in zip_longest(*by_package.values()) for name in row if name is not None)
 
     def open(self, plan: Plan, directory: RunDirectory, settings: Settings) -> RepositoryWorld:
         """Obtain the packages and open the environment."""

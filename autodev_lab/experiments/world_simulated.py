@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 
 from autodev_lab.environments.simulated import SimulatedEnvironment
@@ -49,6 +49,9 @@ class SimulatedWorld:
         """The simulated solver in the team's order."""
         return SimulatedSolver(team.order)
 
+    def explore(self, item: StreamItem, budget: int) -> None:
+        """Nothing is worth keeping."""
+
     def close(self) -> None:
         """Nothing is held open."""
 
@@ -87,6 +90,10 @@ class SimulatedMaker:
         write_atomic(directory.tasks, lines)
         world = hashlib.sha256(repr(load_parameters()).encode()).hexdigest()
         return dict.fromkeys(plan.parameters.packages, f"simulated:{world}")
+
+    def to_explore(self, plan: Plan, directory: RunDirectory, replicates: Collection[int]) -> tuple[str, ...]:
+        """None: evidence is drawn faster than it is read."""
+        return ()
 
     def open(self, plan: Plan, directory: RunDirectory, settings: Settings) -> SimulatedWorld:
         """Draw the tasks again."""

@@ -5,7 +5,7 @@ Each world builds its tasks into the run directory first; workers then open it f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -43,6 +43,10 @@ class World(Protocol):
         """The solver of a team's developers."""
         ...
 
+    def explore(self, item: StreamItem, budget: int) -> None:
+        """See ahead what any team will ask of a task, so that cells find it kept; changes no result."""
+        ...
+
     def close(self) -> None:
         """Let go of processes and files."""
         ...
@@ -78,6 +82,10 @@ class WorldMaker(Protocol):
 
     def assemble(self, plan: Plan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
         """Write `tasks.jsonl` and `attrition.csv` unless they are there; returns the content hash of every package."""
+        ...
+
+    def to_explore(self, plan: Plan, directory: RunDirectory, replicates: Collection[int]) -> tuple[str, ...]:
+        """Ids of the tasks of some replicates that are worth exploring before cells are run, in a good order."""
         ...
 
     def open(self, plan: Plan, directory: RunDirectory, settings: Settings) -> World:

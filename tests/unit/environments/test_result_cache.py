@@ -33,6 +33,22 @@ while True:
     print(number, flush=True)
 """
 
+MAKER = """
+import sys
+from pathlib import Path
+from autodev_lab.environments.cache import ResultCache
+
+def make():
+    if sys.argv[2] == "second":
+        raise SystemExit("made twice")
+    print("making", flush=True)
+    sys.stdin.readline()
+    return [sys.argv[2]]
+
+print("asking", flush=True)
+print(ResultCache(Path(sys.argv[1])).remember("k", make), flush=True)
+"""
+
 
 @given(JSON, JSON)
 def test_keys_differ_exactly_when_what_they_stand_for_differs(one: Json, other: Json) -> None:
@@ -79,3 +95,28 @@ def test_a_file_that_is_no_cache_is_refused_in_one_sentence(tmp_path: Path) -> N
     path.write_text("not a database " * 100)
     with pytest.raises(LabError, match="cannot open the cache"):
         ResultCache(path)
+
+
+def _ask(path: Path, name: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", MAKER, str(path), name]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_result_that_is_being_made_is_waited_for(tmp_path: Path) -> None:
+    with _ask(tmp_path / "r.sqlite", "first") as first:
+        assert first.stdout is not None
+        assert [first.stdout.readline() for _ in range(2)] == ["asking\n", "making\n"]
+        with _ask(tmp_path / "r.sqlite", "second") as second:
+            assert second.stdout is not None
+            assert second.stdout.readline() == "asking\n"
+            assert first.communicate("go\n")[0] == "['first']\n"
+            assert second.communicate()[0] == "['first']\n"
+
+
+def test_a_process_that_dies_while_making_holds_nobody_up(tmp_path: Path) -> None:
+    with _ask(tmp_path / "r.sqlite", "first") as first:
+        assert first.stdout is not None
+        assert [first.stdout.readline() for _ in range(2)] == ["asking\n", "making\n"]
+        first.kill()
+    with ResultCache(tmp_path / "r.sqlite") as cache:
+        assert cache.remember("k", lambda: ["mine"]) == ["mine"]
