@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import json
 import subprocess
 import sys
@@ -23,6 +24,9 @@ __all__ = ["changed_lines", "executable_lines", "import_graph", "inspect_change"
 
 _RUFF_RULES = "E7,E9,F,B,PLE"
 """Wrong or suspicious code (pyflakes, bugbear, pylint's errors, comparisons to singletons); no matters of style."""
+
+_KEPT_TEXTS = 64
+"""Files whose findings are kept in memory: changes of one task share the text before them."""
 
 
 def inspect_change(task_id: str, before: Mapping[str, str], after: Mapping[str, str]) -> Inspection:
@@ -69,37 +73,37 @@ def inspect_change(task_id: str, before: Mapping[str, str], after: Mapping[str, 
 
 def _ruff(texts: Mapping[str, str]) -> Counter[tuple[str, str]]:
     """Findings by path and rule."""
-    found: Counter[tuple[str, str]] = Counter()
-    for path, text in texts.items():
-        command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", _RUFF_RULES]
-        command += ["--output-format", "json", "--exit-zero", "--stdin-filename", Path(path).name, "-"]
-        done = subprocess.run(command, input=text.encode("utf-8"), capture_output=True, check=False)
-        if done.returncode != 0:
-            raise LabError(
-                f"ruff failed on {path}: {done.stderr.decode(errors='replace').strip()[:200]}; reinstall ruff"
-            )
-        for finding in json.loads(done.stdout):
-            found[path, str(finding["code"])] += 1
-    return found
+    return Counter((path, rule) for path, text in texts.items() for rule in _ruff_rules(path, text))
+
+
+@functools.lru_cache(_KEPT_TEXTS)
+def _ruff_rules(path: str, text: str) -> tuple[str, ...]:
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", _RUFF_RULES]
+    command += ["--output-format", "json", "--exit-zero", "--stdin-filename", Path(path).name, "-"]
+    done = subprocess.run(command, input=text.encode("utf-8"), capture_output=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"ruff failed on {path}: {done.stderr.decode(errors='replace').strip()[:200]}; reinstall ruff")
+    return tuple(str(finding["code"]) for finding in json.loads(done.stdout))
 
 
 def _bandit(texts: Mapping[str, str]) -> Counter[tuple[str, str, str]]:
     """Findings by path, test and severity."""
+    return Counter((path, *issue) for path, text in texts.items() for issue in _bandit_issues(path, text))
+
+
+@functools.lru_cache(_KEPT_TEXTS)
+def _bandit_issues(path: str, text: str) -> tuple[tuple[str, str], ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # stevedore's own use of what it deprecates
         from bandit.core import config as bandit_config  # here: it takes a quarter of a second
         from bandit.core import manager as bandit_manager
-    found: Counter[tuple[str, str, str]] = Counter()
     with tempfile.TemporaryDirectory(prefix="autodev-inspect-") as folder:
-        for path, text in texts.items():
-            file = Path(folder) / Path(path).name
-            file.write_bytes(text.encode("utf-8"))
-            manager = bandit_manager.BanditManager(bandit_config.BanditConfig(), "file", quiet=True)
-            manager.discover_files([str(file)])
-            manager.run_tests()
-            for issue in manager.get_issue_list():
-                found[path, str(issue.test_id), str(issue.severity)] += 1
-    return found
+        file = Path(folder) / Path(path).name
+        file.write_bytes(text.encode("utf-8"))
+        manager = bandit_manager.BanditManager(bandit_config.BanditConfig(), "file", quiet=True)
+        manager.discover_files([str(file)])
+        manager.run_tests()
+        return tuple((str(issue.test_id), str(issue.severity)) for issue in manager.get_issue_list())
 
 
 # --------------------------------------------------------------------------------------------- size and complexity

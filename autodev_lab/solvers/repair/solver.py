@@ -30,7 +30,8 @@ class RepairSolver:
     order
         In which order candidates are tried.
     chunk
-        Candidates evaluated together. It changes what a workspace keeps, never what is found or counted.
+        Candidates evaluated together. It changes what a workspace keeps and how many test cases a failing candidate
+        runs (a chunk runs the tests that reach any of its members), never what is found.
     limits
         How much of the space of repairs is enumerated.
 
