@@ -87,8 +87,7 @@ def swap_boolean_operator(site: Site) -> Iterator[Proposal]:
                 yield site.replace(node, f"({left}) {new} ({right})")
 
 
-@template("negate-condition", "PAR (Kim 2013); Prophet and SPR condition flips (Long & Rinard 2015)")
-def negate_condition(site: Site) -> Iterator[Proposal]:
+def _negate_condition(site: Site) -> Iterator[Proposal]:
     """A condition, or one operand of it, for its negation; a `not` is taken away."""
     parts: list[ast.expr] = []
     for test in site.conditions:
@@ -144,16 +143,14 @@ def _closed(text: str) -> str:
     return text if re.fullmatch(r"[\w.]+(\([\w., ]*\))?", text) else f"({text})"
 
 
-@template("fix-condition-value", "Kali (Qi 2015); SPR abstract conditions (Long & Rinard 2015)")
-def fix_condition_value(site: Site) -> Iterator[Proposal]:
+def _fix_condition_value(site: Site) -> Iterator[Proposal]:
     """A condition for True or False: a branch is always or never taken."""
     for test in site.conditions:
         for value in ("False", "True"):
             yield site.replace(test, value)
 
 
-@template("replace-condition", "ELIXIR (Saha 2017); plastic surgery (Barr 2014); TBar FP6")
-def replace_condition(site: Site) -> Iterator[Proposal]:
+def _replace_condition(site: Site) -> Iterator[Proposal]:
     """A condition for another of the file."""
     for test in site.conditions:
         own = site.text(test)
@@ -162,8 +159,7 @@ def replace_condition(site: Site) -> Iterator[Proposal]:
                 yield site.replace(test, other)
 
 
-@template("test-for-none", "PAR null pointer checker (Kim 2013); TBar FP2")
-def test_for_none(site: Site) -> Iterator[Proposal]:
+def _test_for_none(site: Site) -> Iterator[Proposal]:
     """Truth of a value for its being None or not, and the other way round."""
     for test in site.conditions:
         parts = [test, *(value for node in ast.walk(test) if isinstance(node, ast.BoolOp) for value in node.values)]
@@ -178,8 +174,7 @@ def test_for_none(site: Site) -> Iterator[Proposal]:
                 yield site.replace(node, f"{site.text(node)} is not None")
 
 
-@template("filter-comprehension", "SketchFix condition holes (Hua 2018); PAR expression adder and remover")
-def filter_comprehension(site: Site) -> Iterator[Proposal]:
+def _filter_comprehension(site: Site) -> Iterator[Proposal]:
     """A filter taken from a comprehension, or given to it."""
     for node in site.expressions:
         if not isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
@@ -227,14 +222,23 @@ def extend_condition(site: Site) -> Iterator[Proposal]:
     yield from interleaved(_tighten_condition(site), _loosen_condition(site))
 
 
+@template("negate-condition", "PAR (Kim 2013); Prophet and SPR condition flips (Long & Rinard 2015); TBar FP2")
+def negate_condition(site: Site) -> Iterator[Proposal]:
+    """A condition for its negation, or truth for a test for None; a `not` is taken away."""
+    yield from interleaved(_negate_condition(site), _test_for_none(site))
+
+
+@template("replace-condition", "Kali (Qi 2015); SPR (Long & Rinard 2015); ELIXIR (Saha 2017); TBar FP6")
+def replace_condition(site: Site) -> Iterator[Proposal]:
+    """A condition for another of the file, or always or never; a filter of a comprehension given or taken."""
+    yield from interleaved(_fix_condition_value(site), _replace_condition(site), _filter_comprehension(site))
+
+
 CONDITION_TEMPLATES: tuple[Template, ...] = (
     change_comparison,
     extend_condition,
     swap_boolean_operator,
     negate_condition,
     drop_condition_operand,
-    fix_condition_value,
     replace_condition,
-    test_for_none,
-    filter_comprehension,
 )

@@ -137,8 +137,7 @@ def _insert_jump(site: Site) -> Iterator[Proposal]:
                 yield from site.before(f"if {test}:", f"    {text}")
 
 
-@template("insert-block", "GenProg append (Le Goues 2012); plastic surgery (Barr 2014); CapGen")
-def insert_block(site: Site) -> Iterator[Proposal]:
+def _insert_block(site: Site) -> Iterator[Proposal]:
     """A whole branch or loop of the file (several lines), those of similar functions first."""
     here = site.words.identifiers(site.function)
     ranked: list[tuple[float, int, list[str]]] = []
@@ -166,8 +165,7 @@ def insert_block(site: Site) -> Iterator[Proposal]:
                 yield from site.after(*lines)
 
 
-@template("add-else", "SPR (Long & Rinard 2015); ELIXIR (Saha 2017); TBar FP4")
-def add_else(site: Site) -> Iterator[Proposal]:
+def _add_else(site: Site) -> Iterator[Proposal]:
     """An `else` or `elif` branch, filled with a donor, for an `if`; what follows an `if` becomes its `else`."""
     statement = site.statement
     if not isinstance(statement, ast.If):
@@ -198,23 +196,35 @@ def _last_branch(statement: ast.If) -> ast.If:
     return statement
 
 
-@template("insert-exit", "TBar FP4 and FP14 (Liu 2019); GenProg append (Le Goues 2012); SPR (Long & Rinard 2015); PAR")
-def insert_exit(site: Site) -> Iterator[Proposal]:
-    """A return, raise, `break` or `continue` before the statement, or after the last of a block."""
-    yield from interleaved(_insert_return(site), _insert_jump(site), _insert_raise(site))
-
-
 @template("insert-assignment", "GenProg append (Le Goues 2012); CapGen (Wen 2018); plastic surgery (Barr 2014); ELIXIR")
 def insert_assignment(site: Site) -> Iterator[Proposal]:
     """An assignment before or after the statement: from the file, or a variable brought up to date."""
     yield from interleaved(_insert_assignment(site), _update_variable(site))
 
 
+@template("insert-return", "TBar FP4 and FP14 (Liu 2019); GenProg append (Le Goues 2012); SPR (Long & Rinard 2015)")
+def insert_return(site: Site) -> Iterator[Proposal]:
+    """A return before the statement, or after the last of a block."""
+    yield from _insert_return(site)
+
+
+@template("insert-jump", "TBar FP4 and FP14 (Liu 2019); GenProg append (Le Goues 2012); PAR (Kim 2013)")
+def insert_jump(site: Site) -> Iterator[Proposal]:
+    """A raise, `break` or `continue` before the statement, or after the last of a block."""
+    yield from interleaved(_insert_jump(site), _insert_raise(site))
+
+
+@template("insert-branch", "GenProg append (Le Goues 2012); plastic surgery (Barr 2014); SPR (Long & Rinard 2015)")
+def insert_branch(site: Site) -> Iterator[Proposal]:
+    """A branch or loop of several lines of the file, or an `else` for an `if`."""
+    yield from interleaved(_insert_block(site), _add_else(site))
+
+
 INSERTION_TEMPLATES: tuple[Template, ...] = (
-    insert_exit,
+    insert_return,
+    insert_jump,
     insert_assignment,
     insert_guard,
     insert_call,
-    insert_block,
-    add_else,
+    insert_branch,
 )
