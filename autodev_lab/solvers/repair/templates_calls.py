@@ -204,7 +204,7 @@ def _wrappable(site: Site) -> list[ast.expr]:
     "ELIXIR (Saha 2017); SketchFix (Hua 2018); plastic surgery (Barr 2014)",
 )
 def wrap_call(site: Site) -> Iterator[Proposal]:
-    """A value inside a call of one argument: by what the file calls on it elsewhere, what nothing calls yet, the rest."""
+    """A value inside a call of one argument: by what the file calls on it elsewhere, what nothing calls yet first."""
     unused = site.words.uncalled
     used = [name for name in site.words.unary_calls if name not in unused]
     calls = tuple(dict.fromkeys((*unused[:3], *used[:8], *_EVERYDAY_CALLS)))
