@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import math
 import re
 import textwrap
 import types
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from autodev_lab.records import Candidate, Diagnosis, Edit, Suspect
+from autodev_lab.solvers.repair.localisation import priority
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import SourceFile, Splice, parse_source, quiet
 from autodev_lab.solvers.repair.template import Template
@@ -134,9 +136,9 @@ class Enumeration:
         return self._offers
 
     def _ranked(self, one: Template, sites: Sequence[Site]) -> Iterator[tuple[Site, Proposal]]:
-        """A template's offers: early ones at very suspicious sites first, by the product of the two ranks."""
+        """A template's offers: early ones at very suspicious sites first, by the product of the two chances."""
         offers = [
-            ((rank + 2) * (turn + 2), rank, turn, proposal)
+            (math.log(turn + 2.0) - site.priority, rank, turn, proposal)
             for rank, site in enumerate(sites)
             for turn, proposal in enumerate(islice(one.propose(site), self._limits.per_site))
         ]
@@ -206,10 +208,9 @@ def enumerate_candidates(
 def rank_sites(read: Callable[[str], str], suspects: Sequence[Suspect], diagnosis: Diagnosis) -> list[Site]:
     """Suspicious statements, most suspicious first.
 
-    A statement is as suspicious as its most suspicious line. Among equals, those named in a failure's stack come
-    first, then those in functions with little suspicion elsewhere; then path and line. Headers of suspicious
-    functions (their defaults run at import, where no test is to blame) and the module-level statements those
-    functions read come last.
+    A statement is as suspicious as its most suspicious line; headers of suspicious functions (their defaults run at
+    import, where no test is to blame) and the module-level statements those functions read get a part of that.
+    `autodev_lab.solvers.repair.localisation.priority` then weighs it with the other signs.
     """
     frames = _frames(diagnosis.messages)
     best: dict[ast.stmt, tuple[SourceFile, float, bool]] = {}
@@ -226,7 +227,19 @@ def rank_sites(read: Callable[[str], str], suspects: Sequence[Suspect], diagnosi
         key=lambda item: (-round(item[1][1], 9), not item[1][2], item[1][0].path, item[0].lineno, item[0].col_offset),
     )
     sites = [Site(source, statement, score) for statement, (source, score, _) in ranked]
-    return _with_headers(sites)
+    tested = {test.partition("::")[0].rpartition("/")[2] for test in diagnosis.failing}
+    found = _with_headers(sites)
+    for rank, site in enumerate(found):
+        module = site.source.path.rpartition("/")[2].removesuffix(".py").strip("_")
+        site.priority = priority(
+            site.suspiciousness,
+            rank,
+            kind=type(site.statement).__name__,
+            expressions=len(site.expressions),
+            raised=site.statement in best and best[site.statement][2],
+            tested=len(module) > 2 and any(module in name for name in tested),
+        )
+    return sorted(found, key=lambda site: -site.priority)
 
 
 def _with_headers(sites: Sequence[Site]) -> list[Site]:

@@ -50,11 +50,14 @@ class Site:
         The statement; of a compound one, templates change the header or the whole.
     suspiciousness
         Of its most suspicious line, in (0, 1].
+    priority
+        Logarithm of how likely the fault is here, up to a constant.
     """
 
     source: SourceFile
     statement: ast.stmt
     suspiciousness: float
+    priority: float = 0.0
 
     # --------------------------------------------------------------------------------------- what is here
 
