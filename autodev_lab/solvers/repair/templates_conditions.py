@@ -87,7 +87,8 @@ def swap_boolean_operator(site: Site) -> Iterator[Proposal]:
                 yield site.replace(node, f"({left}) {new} ({right})")
 
 
-def _negate_condition(site: Site) -> Iterator[Proposal]:
+@template("negate-condition", "PAR (Kim 2013); Prophet and SPR condition flips (Long & Rinard 2015)")
+def negate_condition(site: Site) -> Iterator[Proposal]:
     """A condition, or one operand of it, for its negation; a `not` is taken away."""
     parts: list[ast.expr] = []
     for test in site.conditions:
@@ -159,7 +160,8 @@ def _replace_condition(site: Site) -> Iterator[Proposal]:
                 yield site.replace(test, other)
 
 
-def _test_for_none(site: Site) -> Iterator[Proposal]:
+@template("test-for-none", "PAR null pointer checker (Kim 2013); TBar FP2")
+def test_for_none(site: Site) -> Iterator[Proposal]:
     """Truth of a value for its being None or not, and the other way round."""
     for test in site.conditions:
         parts = [test, *(value for node in ast.walk(test) if isinstance(node, ast.BoolOp) for value in node.values)]
@@ -222,12 +224,6 @@ def extend_condition(site: Site) -> Iterator[Proposal]:
     yield from interleaved(_tighten_condition(site), _loosen_condition(site))
 
 
-@template("negate-condition", "PAR (Kim 2013); Prophet and SPR condition flips (Long & Rinard 2015); TBar FP2")
-def negate_condition(site: Site) -> Iterator[Proposal]:
-    """A condition for its negation, or truth for a test for None; a `not` is taken away."""
-    yield from interleaved(_negate_condition(site), _test_for_none(site))
-
-
 @template("replace-condition", "Kali (Qi 2015); SPR (Long & Rinard 2015); ELIXIR (Saha 2017); TBar FP6")
 def replace_condition(site: Site) -> Iterator[Proposal]:
     """A condition for another of the file, or always or never; a filter of a comprehension given or taken."""
@@ -241,4 +237,5 @@ CONDITION_TEMPLATES: tuple[Template, ...] = (
     negate_condition,
     drop_condition_operand,
     replace_condition,
+    test_for_none,
 )

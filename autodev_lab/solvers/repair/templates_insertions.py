@@ -137,7 +137,8 @@ def _insert_jump(site: Site) -> Iterator[Proposal]:
                 yield from site.before(f"if {test}:", f"    {text}")
 
 
-def _insert_block(site: Site) -> Iterator[Proposal]:
+@template("insert-block", "GenProg append (Le Goues 2012); plastic surgery (Barr 2014); CapGen")
+def insert_block(site: Site) -> Iterator[Proposal]:
     """A whole branch or loop of the file (several lines), those of similar functions first."""
     here = site.words.identifiers(site.function)
     ranked: list[tuple[float, int, list[str]]] = []
@@ -165,7 +166,8 @@ def _insert_block(site: Site) -> Iterator[Proposal]:
                 yield from site.after(*lines)
 
 
-def _add_else(site: Site) -> Iterator[Proposal]:
+@template("add-else", "SPR (Long & Rinard 2015); ELIXIR (Saha 2017); TBar FP4")
+def add_else(site: Site) -> Iterator[Proposal]:
     """An `else` or `elif` branch, filled with a donor, for an `if`; what follows an `if` becomes its `else`."""
     statement = site.statement
     if not isinstance(statement, ast.If):
@@ -214,17 +216,12 @@ def insert_jump(site: Site) -> Iterator[Proposal]:
     yield from interleaved(_insert_jump(site), _insert_raise(site))
 
 
-@template("insert-branch", "GenProg append (Le Goues 2012); plastic surgery (Barr 2014); SPR (Long & Rinard 2015)")
-def insert_branch(site: Site) -> Iterator[Proposal]:
-    """A branch or loop of several lines of the file, or an `else` for an `if`."""
-    yield from interleaved(_insert_block(site), _add_else(site))
-
-
 INSERTION_TEMPLATES: tuple[Template, ...] = (
     insert_return,
     insert_jump,
     insert_assignment,
     insert_guard,
     insert_call,
-    insert_branch,
+    insert_block,
+    add_else,
 )
