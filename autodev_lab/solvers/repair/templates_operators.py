@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from autodev_lab.solvers.repair.site import Proposal, Site
-from autodev_lab.solvers.repair.template import Template, interleaved, template
+from autodev_lab.solvers.repair.template import Template, template
 
 __all__ = ["OPERATOR_TEMPLATES"]
 
@@ -41,7 +41,8 @@ def _is_formatting(node: ast.BinOp) -> bool:
     return isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)
 
 
-def _replace_arithmetic_operator(site: Site) -> Iterator[Proposal]:
+@template("replace-arithmetic-operator", "TBar FP12 mutate operators (Liu 2019)")
+def replace_arithmetic_operator(site: Site) -> Iterator[Proposal]:
     """An arithmetic or bit operator for another, in expressions and in augmented assignments."""
     nodes = [node for node in site.of(ast.BinOp) if not _is_formatting(node)]
     for rank in range(4):
@@ -161,12 +162,6 @@ def change_slice(site: Site) -> Iterator[Proposal]:
             yield site.replace(node, f"{base}[{lower}:{upper}:-({step})]")
 
 
-def _rearrange_operands(site: Site) -> Iterator[Proposal]:
-    """The two sides of an operator for each other, or one of them alone."""
-    yield from _swap_operands(site)
-    yield from _drop_operand(site)
-
-
 def _negate_number(site: Site) -> Iterator[Proposal]:
     """A value that counts or is computed with, with the other sign."""
     for node in dict.fromkeys(_counts(site)):
@@ -174,14 +169,17 @@ def _negate_number(site: Site) -> Iterator[Proposal]:
             yield site.replace(node, f"-{site.text(node)}")
 
 
-@template("mutate-operator", "TBar FP3 and FP12 mutate operators (Liu 2019); SketchFix (Hua 2018)")
-def mutate_operator(site: Site) -> Iterator[Proposal]:
-    """An operator for another, its sides for each other or one of them alone, another sign."""
-    yield from interleaved(_replace_arithmetic_operator(site), _rearrange_operands(site), _negate_number(site))
+@template("rearrange-operands", "TBar FP3 and FP12 (Liu 2019); PAR expression remover (Kim 2013); SketchFix (Hua 2018)")
+def rearrange_operands(site: Site) -> Iterator[Proposal]:
+    """The two sides of an operator for each other, one of them alone, or a value with the other sign."""
+    yield from _swap_operands(site)
+    yield from _drop_operand(site)
+    yield from _negate_number(site)
 
 
 OPERATOR_TEMPLATES: tuple[Template, ...] = (
-    mutate_operator,
+    rearrange_operands,
+    replace_arithmetic_operator,
     off_by_one,
     change_slice,
 )
