@@ -10,9 +10,7 @@ from autodev_lab.records import Change, Outcome, PatternRecord, PatternTrial, St
 TASK = Task("t1", "toolz", TaskKind.INJECTED, "a test fails")
 
 trials = st.lists(
-    st.builds(
-        PatternTrial, st.sampled_from(["negate", "offset", "swap"]), st.integers(1, 9), st.integers(0, 1)
-    ),
+    st.builds(PatternTrial, st.sampled_from(["negate", "offset", "swap"]), st.integers(1, 9), st.integers(0, 1)),
     max_size=4,
     unique_by=lambda trial: trial.pattern,
 )
