@@ -9,11 +9,11 @@ from autodev_lab.experiments.design import Plan
 
 __all__ = ["Need", "estimate"]
 
-# Rough guesses until a quick run has been measured on an otherwise idle machine: they may be off severalfold.
-BUILD_SECONDS = 0.4
+# From cuts of the quick profile (toolz and voluptuous, six tasks each); other packages may be off severalfold.
+BUILD_SECONDS = 1.3
 """CPU seconds to build one valid task."""
-FIRST_SECONDS = 0.9
-"""CPU seconds of a task the first time any cell meets it: diagnosis, exposure and oracle tests, plain re-check."""
+FIRST_SECONDS = 4.6
+"""CPU seconds of a task when it is new: diagnosis, and of each change found, plain re-check and held-out tests."""
 CANDIDATE_SECONDS = 0.01
 """CPU seconds to evaluate one candidate that no cell has met before."""
 REPLAY_SECONDS = 0.03
