@@ -7,14 +7,10 @@ spectrum-based fault localization" (TAIC PART 2007).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from autodev_lab.records import Diagnosis, Suspect
 
-__all__ = ["ochiai", "ochiai_score", "priority"]
-
-_KINDS: Mapping[str, float] = {"If": 0.7, "Return": 0.4, "Expr": 0.3, "Assign": -0.4, "Raise": -0.9, "Try": -1.5}
-"""What a statement's kind adds: decisions and results go wrong more often than what merely leads to them."""
+__all__ = ["ochiai", "ochiai_score"]
 
 
 def ochiai_score(failed: int, passed: int, total_failed: int) -> float:
@@ -68,35 +64,3 @@ def ochiai(diagnosis: Diagnosis) -> tuple[Suspect, ...]:
         if line.failed > 0
     )
     return tuple(sorted(suspects, key=lambda one: (-one.suspiciousness, one.path, one.line)))
-
-
-def priority(suspiciousness: float, rank: int, *, kind: str, expressions: int, raised: bool, tested: bool) -> float:
-    """How likely a fault is at a statement, as a logarithm up to a constant, from its suspiciousness and other signs.
-
-    Spectra leave many statements equal; signs from the code and from the failure tell them apart (Sohn and Yoo,
-    "FLUCCS: using code and change metrics to improve fault localization", ISSTA 2017). The weights are those of a
-    multinomial logit over the statements of each task, fitted on injected bugs of development packages and rounded.
-
-    Parameters
-    ----------
-    suspiciousness
-        Of the statement's most suspicious line, in (0, 1].
-    rank
-        Place in order of suspiciousness, from 0.
-    kind
-        Name of the statement's syntax node.
-    expressions
-        Expressions it contains: more of them can be wrong.
-    raised
-        Whether a failing test's exception was raised here.
-    tested
-        Whether a failing test's file is named after the statement's module.
-
-    Examples
-    --------
-    >>> quiet = priority(1.0, 1, kind="Assign", expressions=3, raised=False, tested=False)
-    >>> priority(1.0, 1, kind="If", expressions=3, raised=False, tested=False) > quiet
-    True
-    """
-    spectral = 2.8 * math.log(max(suspiciousness, 1e-3)) - 0.4 * math.log(rank + 1)
-    return spectral + _KINDS.get(kind, 0.0) + 0.2 * math.log(expressions + 1) + 1.0 * raised + 1.1 * tested

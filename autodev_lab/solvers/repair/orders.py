@@ -35,10 +35,7 @@ class CandidateOrder(Protocol):
 
 
 class UniformOrder:
-    """Each step takes one of the templates that have candidates left in the current tier, all with the same chance.
-
-    The next tier, of candidates at less likely places, is opened when no template has any left in this one.
-    """
+    """Each step takes one of the templates that have candidates left, all with the same chance."""
 
     name = "uniform"
 
@@ -46,19 +43,16 @@ class UniformOrder:
         self, enumeration: Enumeration, records: Mapping[str, PatternRecord], rng: np.random.Generator
     ) -> Iterator[Entry]:
         """See `CandidateOrder`; the records are not read."""
-        following = [enumeration.of(pattern, 0) for pattern in range(len(enumeration.patterns))]
-        while any(following):
-            tier = min(entry.tier for entry in following if entry is not None)
-            here = [pattern for pattern, entry in enumerate(following) if entry is not None and entry.tier == tier]
-            while here:
-                slot = int(rng.integers(len(here)))
-                entry = following[here[slot]]
-                assert entry is not None
-                yield entry
-                successor = enumeration.of(here[slot], entry.position + 1)
-                following[here[slot]] = successor
-                if successor is None or successor.tier > tier:
-                    here.pop(slot)
+        alive = list(range(len(enumeration.patterns)))
+        tried = [0] * len(alive)
+        while alive:
+            slot = int(rng.integers(len(alive)))
+            entry = enumeration.of(alive[slot], tried[alive[slot]])
+            if entry is None:
+                alive.pop(slot)
+                continue
+            tried[alive[slot]] += 1
+            yield entry
 
 
 class LearnedOrder:
@@ -66,9 +60,9 @@ class LearnedOrder:
 
     A template's rate of success a trial has a Beta prior; after `s` successes in `n` tries its mean is
     ``(strength * base + s) / (strength + n)`` where `base` is the rate of all templates together. The candidate at
-    position `k` of a template's own list is less likely than the first by the hazard ``half / (half + k)``, and by
-    ``falloff`` to the power of its tier, since lists start with what is most suspicious. Ties are broken at random;
-    without any record the order is `UniformOrder`, in distribution and in every draw.
+    position `k` of a template's own list is less likely than the first by the hazard ``half / (half + k)``, since
+    lists start with what is most suspicious. Ties are broken at random; without any record the order is
+    `UniformOrder`, in distribution and in every draw.
 
     Parameters
     ----------
@@ -76,15 +70,12 @@ class LearnedOrder:
         Weight of the prior, in tries.
     half
         Position at which a template's chance has fallen to one half.
-    falloff
-        What one tier leaves of a candidate's chance, in (0, 1].
     """
 
     name = "learned"
 
-    def __init__(self, strength: float = 30.0, half: float = 2.0, falloff: float = 0.4) -> None:
+    def __init__(self, strength: float = 30.0, half: float = 2.0) -> None:
         self._strength = strength
-        self._falloff = falloff
         self._half = half
 
     def arrange(
@@ -95,22 +86,18 @@ class LearnedOrder:
             yield from UniformOrder().arrange(enumeration, records, rng)
             return
         rates = self._rates(enumeration.patterns, records)
-        following = [enumeration.of(pattern, 0) for pattern in range(len(rates))]
-        scores = np.array([self._score(rate, entry) for rate, entry in zip(rates, following, strict=True)])
-        while any(following):
+        tried = np.zeros(len(rates), dtype=np.int64)
+        alive = np.ones(len(rates), dtype=bool)
+        while alive.any():
+            scores = np.where(alive, rates * self._half / (self._half + tried), -1.0)
             best = np.flatnonzero(scores >= scores.max() * (1 - 1e-12))
             chosen = int(best[rng.integers(len(best))])
-            entry = following[chosen]
-            assert entry is not None
+            entry = enumeration.of(chosen, int(tried[chosen]))
+            if entry is None:
+                alive[chosen] = False
+                continue
+            tried[chosen] += 1
             yield entry
-            following[chosen] = enumeration.of(chosen, entry.position + 1)
-            scores[chosen] = self._score(rates[chosen], following[chosen])
-
-    def _score(self, rate: float, entry: Entry | None) -> float:
-        """Chance that a template's next candidate passes, up to a factor; negative where there is none."""
-        if entry is None:
-            return -1.0
-        return float(rate * self._half / (self._half + entry.position) * self._falloff**entry.tier)
 
     def _rates(self, patterns: tuple[str, ...], records: Mapping[str, PatternRecord]) -> np.ndarray:
         """Posterior mean success a trial of every template."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import math
 import re
 import textwrap
 import types
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 from autodev_lab.records import Candidate, Diagnosis, Edit, Suspect
-from autodev_lab.solvers.repair.localisation import priority
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import SourceFile, Splice, parse_source, quiet
 from autodev_lab.solvers.repair.template import Template
@@ -62,22 +60,12 @@ class Entry:
         Its place among the candidates of its template, from 0.
     suspiciousness
         Of the statement where it acts.
-    tier
-        0 when it is near, about as likely as the most likely of all; 1 otherwise. It never falls within a template.
     """
 
     index: int
     candidate: Candidate
     position: int
     suspiciousness: float
-    tier: int = 0
-
-
-_NEAR = 1.5
-"""How far a near candidate may be from the most likely one, on the scale of logarithms of chances.
-
-Chosen on development packages: a third to a half of the candidates are near.
-"""
 
 
 class Enumeration:
@@ -107,7 +95,7 @@ class Enumeration:
         self._seen: set[bytes] = set()
         self._entries: list[Entry] = []
         self._rounds = 0
-        self._offers: list[Iterator[tuple[Site, Proposal, int]]] | None = None
+        self._offers: list[Iterator[tuple[Site, Proposal]]] | None = None
 
     def of(self, pattern: int, position: int) -> Entry | None:
         """The candidate of one template (its index) at a position, or None beyond its last."""
@@ -131,7 +119,7 @@ class Enumeration:
         self._offers = None
         self._seen = set()
 
-    def _opened(self) -> list[Iterator[tuple[Site, Proposal, int]]]:
+    def _opened(self) -> list[Iterator[tuple[Site, Proposal]]]:
         """Every template's offers, at the place where the last round left them."""
         if self._offers is None:
             sites = tuple(self._open_sites())
@@ -145,17 +133,16 @@ class Enumeration:
                     self._round()
         return self._offers
 
-    def _ranked(self, one: Template, sites: Sequence[Site]) -> Iterator[tuple[Site, Proposal, int]]:
-        """A template's offers: early ones at very suspicious sites first, by the product of the two chances."""
+    def _ranked(self, one: Template, sites: Sequence[Site]) -> Iterator[tuple[Site, Proposal]]:
+        """A template's offers: early ones at very suspicious sites first, by the product of the two ranks."""
         offers = [
-            (1.5 * math.log(turn + 2.0) - 0.7 * site.priority, rank, turn, proposal)
+            ((rank + 2) * (turn + 2), rank, turn, proposal)
             for rank, site in enumerate(sites)
             for turn, proposal in enumerate(islice(one.propose(site), self._limits.per_site))
         ]
         offers.sort(key=lambda offer: offer[:3])
-        nearest = 1.5 * math.log(2.0) - 0.7 * max((site.priority for site in sites), default=0.0)
-        for distance, rank, _, proposal in offers:
-            yield sites[rank], proposal, int(distance - nearest >= _NEAR)
+        for _, rank, _, proposal in offers:
+            yield sites[rank], proposal
 
     def _round(self) -> None:
         with quiet():
@@ -168,21 +155,21 @@ class Enumeration:
             if self._exhausted[number]:
                 continue
             queue = self._queues[number]
-            edits, site, tier = self._next(offers[number])
+            edits, site = self._next(offers[number])
             full = len(queue) >= self._limits.per_template or len(self._entries) >= self._limits.candidates
             if edits is None or site is None or full:
                 self._exhausted[number] = True
                 continue
-            entry = Entry(len(self._entries), Candidate(edits, pattern), len(queue), site.suspiciousness, tier)
+            entry = Entry(len(self._entries), Candidate(edits, pattern), len(queue), site.suspiciousness)
             queue.append(entry)
             self._entries.append(entry)
 
-    def _next(self, offers: Iterator[tuple[Site, Proposal, int]]) -> tuple[tuple[Edit, ...] | None, Site | None, int]:
-        for site, proposal, tier in offers:
+    def _next(self, offers: Iterator[tuple[Site, Proposal]]) -> tuple[tuple[Edit, ...] | None, Site | None]:
+        for site, proposal in offers:
             edits = _checked(site, proposal, self._seen)
             if edits is not None:
-                return edits, site, tier
-        return None, None, 0
+                return edits, site
+        return None, None
 
 
 def enumerate_candidates(
@@ -219,9 +206,10 @@ def enumerate_candidates(
 def rank_sites(read: Callable[[str], str], suspects: Sequence[Suspect], diagnosis: Diagnosis) -> list[Site]:
     """Suspicious statements, most suspicious first.
 
-    A statement is as suspicious as its most suspicious line; headers of suspicious functions (their defaults run at
-    import, where no test is to blame) and the module-level statements those functions read get a part of that.
-    `autodev_lab.solvers.repair.localisation.priority` then weighs it with the other signs.
+    A statement is as suspicious as its most suspicious line. Among equals, those named in a failure's stack come
+    first, then those in functions with little suspicion elsewhere; then path and line. Headers of suspicious
+    functions (their defaults run at import, where no test is to blame) and the module-level statements those
+    functions read come last.
     """
     frames = _frames(diagnosis.messages)
     best: dict[ast.stmt, tuple[SourceFile, float, bool]] = {}
@@ -238,19 +226,7 @@ def rank_sites(read: Callable[[str], str], suspects: Sequence[Suspect], diagnosi
         key=lambda item: (-round(item[1][1], 9), not item[1][2], item[1][0].path, item[0].lineno, item[0].col_offset),
     )
     sites = [Site(source, statement, score) for statement, (source, score, _) in ranked]
-    tested = {test.partition("::")[0].rpartition("/")[2] for test in diagnosis.failing}
-    found = _with_headers(sites)
-    for rank, site in enumerate(found):
-        module = site.source.path.rpartition("/")[2].removesuffix(".py").strip("_")
-        site.priority = priority(
-            site.suspiciousness,
-            rank,
-            kind=type(site.statement).__name__,
-            expressions=len(site.expressions),
-            raised=site.statement in best and best[site.statement][2],
-            tested=len(module) > 2 and any(module in name for name in tested),
-        )
-    return sorted(found, key=lambda site: -site.priority)
+    return _with_headers(sites)
 
 
 def _with_headers(sites: Sequence[Site]) -> list[Site]:

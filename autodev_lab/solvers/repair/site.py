@@ -50,14 +50,11 @@ class Site:
         The statement; of a compound one, templates change the header or the whole.
     suspiciousness
         Of its most suspicious line, in (0, 1].
-    priority
-        Logarithm of how likely the fault is here, up to a constant.
     """
 
     source: SourceFile
     statement: ast.stmt
     suspiciousness: float
-    priority: float = 0.0
 
     # --------------------------------------------------------------------------------------- what is here
 
@@ -164,12 +161,11 @@ class Site:
     def _scope(self) -> frozenset[str]:
         return frozenset((*self.locals, *self.words.module_names, *self.words.builtins, *self.unresolved))
 
-    def donors(self, kinds: tuple[type[ast.stmt], ...], limit: int = 12, alike: str | None = None) -> tuple[str, ...]:
+    def donors(self, kinds: tuple[type[ast.stmt], ...], limit: int = 12) -> tuple[str, ...]:
         """Simple statements of the file that could stand here, most fitting first (CapGen's contexts: Wen et al. 2018).
 
         A donor must read only names in scope. It fits better the more its function shares names with this one, when
-        what stands after it there looks like the statement here, when it binds a name that is missing here, and the
-        more words it shares with the text `alike`, if that is given.
+        what stands after it there looks like the statement here, and when it binds a name that is missing here.
         """
         ranked: list[tuple[float, int, str]] = []
         here = self.words.identifiers(self.function)
@@ -192,40 +188,11 @@ class Site:
             score += 4.0 if missing & donor.binds else 0.0
             score += 0.3 if donor.binds and donor.binds <= set(self.locals) else 0.0
             score += 0.2 * donor.nested
-            if alike is not None:
-                score += 3.0 * self.words.likeness(donor.text, alike)
             ranked.append((-score, number, donor.text))
         ranked.sort()
         texts = dict.fromkeys(text for _, _, text in ranked)
         texts.pop(self.source.segment(self.statement), None)
         return tuple(texts)[:limit]
-
-    def expressions_like(self, node: ast.expr, limit: int = 8) -> tuple[tuple[float, str], ...]:
-        """Expressions of the file that could stand for one here, with their likeness, the most alike first.
-
-        Alike are those that share words, and those of functions that share names (CapGen's similarity of
-        ingredients: Wen et al. 2018).
-        """
-        own = self.text(node)
-        here = self.words.identifiers(self.function)
-        kind = type(self.parent(node))
-        shared: dict[FunctionNode | None, float] = {}
-        ranked: list[tuple[float, int, str]] = []
-        for number, donor in enumerate(self.words.expressions):
-            likeness = self.words.likeness(own, donor.text)
-            if likeness < 0.5 or donor.text == own or not donor.reads <= self._scope:
-                continue
-            if donor.function not in shared:
-                there = self.words.identifiers(donor.function)
-                shared[donor.function] = len(here & there) / max(1, len(here | there))
-            assert isinstance(donor.statement, ast.AST)
-            placed = 0.2 * (type(self.parent(donor.statement)) is kind)
-            ranked.append((-likeness - 0.5 * shared[donor.function] - placed, number, donor.text))
-        ranked.sort()
-        best: dict[str, float] = {}
-        for score, _, text in ranked:
-            best.setdefault(text, -score)
-        return tuple((score, text) for text, score in best.items())[:limit]
 
     def donor_conditions(self, limit: int = 10) -> tuple[str, ...]:
         """Conditions of the file whose names are in scope here: of this function first, then of similar ones."""

@@ -126,9 +126,7 @@ def _enumeration(context: TaskContext, workspace: Workspace, limits: Limits) -> 
     """The task's enumeration, from the plan's suspects or, without any, from the diagnosis."""
     suspects = context.plan.suspects or ochiai(context.diagnosis)
     texts = {path: workspace.read(path) for path in dict.fromkeys(suspect.path for suspect in suspects)}
-    digest = hashlib.sha256(
-        repr((limits, suspects, context.diagnosis.failing, context.diagnosis.messages, sorted(texts.items()))).encode()
-    )
+    digest = hashlib.sha256(repr((limits, suspects, context.diagnosis.messages, sorted(texts.items()))).encode())
     key = digest.hexdigest()
     if key not in _kept:
         _kept[key] = enumerate_candidates(lambda path: texts[path], suspects, context.diagnosis, limits=limits)

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.template import Template, interleaved, template
-from autodev_lab.solvers.repair.templates_statements import catch_exception
 
 __all__ = ["CALL_TEMPLATES"]
 
@@ -53,7 +52,8 @@ def _family(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(other for family in _FAMILIES if name in family for other in family if other != name))
 
 
-def _replace_method(site: Site) -> Iterator[Proposal]:
+@template("replace-method", "ELIXIR method call templates (Saha 2017); TBar FP10.1; PAR method replacer")
+def replace_method(site: Site) -> Iterator[Proposal]:
     """A method for a sister of its family, then for another that the file calls."""
     for node in site.of(ast.Call):
         if isinstance(node.func, ast.Attribute):
@@ -108,7 +108,8 @@ def _drop_argument(site: Site) -> Iterator[Proposal]:
             yield _call_with(site, node, texts[:index] + texts[index + 1 :])
 
 
-def _add_argument(site: Site) -> Iterator[Proposal]:
+@template("add-argument", "PAR parameter adder and remover (Kim 2013); TBar FP10.4")
+def add_argument(site: Site) -> Iterator[Proposal]:
     """A call with one more argument: a keyword or an expression other calls pass, or a variable in scope."""
     choices = [list(_additions(site, node)) for node in site.of(ast.Call)]
     for rank in range(max((len(one) for one in choices), default=0)):
@@ -204,14 +205,11 @@ def _wrappable(site: Site) -> list[ast.expr]:
     "ELIXIR (Saha 2017); SketchFix (Hua 2018); plastic surgery (Barr 2014)",
 )
 def wrap_call(site: Site) -> Iterator[Proposal]:
-    """A value inside a call of one argument: by what the file calls on it elsewhere, what nothing calls yet first."""
+    """A value inside a call of one argument: what nothing calls yet, then what the file calls."""
     unused = site.words.uncalled
     used = [name for name in site.words.unary_calls if name not in unused]
     calls = tuple(dict.fromkeys((*unused[:3], *used[:8], *_EVERYDAY_CALLS)))
     values = [node for node in _wrappable(site) if not _is_callee_base(site, node)]
-    for node in values:
-        for name in site.words.calls_on.get(site.text(node), ())[:2]:
-            yield site.replace(node, f"{name}({site.text(node)})")
     yield from _diagonal(values, calls, lambda node, name: site.replace(node, f"{name}({site.text(node)})"))
 
 
@@ -259,7 +257,8 @@ def _default_value(site: Site) -> Iterator[Proposal]:
                     yield site.replace(node, f"({site.text(node)} if {test} else {other})")
 
 
-def _change_exception(site: Site) -> Iterator[Proposal]:
+@template("change-exception", "TBar FP (exception types); PAR (Kim 2013); ELIXIR (Saha 2017)")
+def change_exception(site: Site) -> Iterator[Proposal]:
     """The exception raised or caught for another of the file, then for an everyday one."""
     nodes: list[ast.expr] = []
     if isinstance(site.statement, ast.Raise) and site.statement.exc is not None:
@@ -309,51 +308,20 @@ def adapt_value(site: Site) -> Iterator[Proposal]:
     yield from interleaved(_chain_method(site), _default_value(site))
 
 
-def _fewer_arguments(site: Site) -> Iterator[Proposal]:
+@template("drop-argument", "PAR parameter adder and remover (Kim 2013); TBar FP10.4")
+def drop_argument(site: Site) -> Iterator[Proposal]:
     """A call without one of its arguments, or with the elements of one."""
     yield from interleaved(_drop_argument(site), _unpack_argument(site))
-
-
-def _replace_attribute(site: Site) -> Iterator[Proposal]:
-    """An attribute for another that the function or file uses; a variable for an attribute of the object."""
-    here = site.words.identifiers(site.function)
-    ordered = sorted(site.words.attributes, key=lambda name: name not in here)
-    for node in site.of(ast.Attribute):
-        parent = site.parent(node)
-        if isinstance(parent, ast.Call) and parent.func is node:
-            continue
-        base = site.text(node.value)
-        for name in [name for name in ordered if name != node.attr][:8]:
-            yield site.replace(node, f"{base}.{name}")
-        yield site.replace(node, base)
-
-
-@template("replace-member", "ELIXIR (Saha 2017); TBar FP10.1 and FP13 (Liu 2019); PAR method replacer; CapGen")
-def replace_member(site: Site) -> Iterator[Proposal]:
-    """A method or attribute for another: a sister of its family, then others that the file uses."""
-    yield from interleaved(_replace_method(site), _replace_attribute(site))
-
-
-@template("change-arguments", "PAR parameter adder and remover (Kim 2013); TBar FP10.4")
-def change_arguments(site: Site) -> Iterator[Proposal]:
-    """A call with one argument more or one less."""
-    yield from interleaved(_fewer_arguments(site), _add_argument(site))
-
-
-@template("change-exception", "PAR (Kim 2013); TBar on exception types (Liu 2019); ELIXIR (Saha 2017)")
-def change_exception(site: Site) -> Iterator[Proposal]:
-    """The exception raised or caught for another; a simple statement whose usual exceptions are caught."""
-    yield from _change_exception(site)
-    yield from catch_exception(site)
 
 
 CALL_TEMPLATES: tuple[Template, ...] = (
     reduce_expression,
     adapt_value,
-    change_arguments,
-    replace_member,
+    drop_argument,
+    replace_method,
     replace_function,
     swap_arguments,
+    add_argument,
     wrap_call,
     change_exception,
 )

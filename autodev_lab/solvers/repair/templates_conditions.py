@@ -144,14 +144,16 @@ def _closed(text: str) -> str:
     return text if re.fullmatch(r"[\w.]+(\([\w., ]*\))?", text) else f"({text})"
 
 
-def _fix_condition_value(site: Site) -> Iterator[Proposal]:
+@template("fix-condition-value", "Kali (Qi 2015); SPR abstract conditions (Long & Rinard 2015)")
+def fix_condition_value(site: Site) -> Iterator[Proposal]:
     """A condition for True or False: a branch is always or never taken."""
     for test in site.conditions:
         for value in ("False", "True"):
             yield site.replace(test, value)
 
 
-def _replace_condition(site: Site) -> Iterator[Proposal]:
+@template("replace-condition", "ELIXIR (Saha 2017); plastic surgery (Barr 2014); TBar FP6")
+def replace_condition(site: Site) -> Iterator[Proposal]:
     """A condition for another of the file."""
     for test in site.conditions:
         own = site.text(test)
@@ -176,7 +178,8 @@ def test_for_none(site: Site) -> Iterator[Proposal]:
                 yield site.replace(node, f"{site.text(node)} is not None")
 
 
-def _filter_comprehension(site: Site) -> Iterator[Proposal]:
+@template("filter-comprehension", "SketchFix condition holes (Hua 2018); PAR expression adder and remover")
+def filter_comprehension(site: Site) -> Iterator[Proposal]:
     """A filter taken from a comprehension, or given to it."""
     for node in site.expressions:
         if not isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
@@ -224,18 +227,14 @@ def extend_condition(site: Site) -> Iterator[Proposal]:
     yield from interleaved(_tighten_condition(site), _loosen_condition(site))
 
 
-@template("replace-condition", "Kali (Qi 2015); SPR (Long & Rinard 2015); ELIXIR (Saha 2017); TBar FP6")
-def replace_condition(site: Site) -> Iterator[Proposal]:
-    """A condition for another of the file, or always or never; a filter of a comprehension given or taken."""
-    yield from interleaved(_fix_condition_value(site), _replace_condition(site), _filter_comprehension(site))
-
-
 CONDITION_TEMPLATES: tuple[Template, ...] = (
     change_comparison,
     extend_condition,
     swap_boolean_operator,
     negate_condition,
     drop_condition_operand,
+    fix_condition_value,
     replace_condition,
     test_for_none,
+    filter_comprehension,
 )

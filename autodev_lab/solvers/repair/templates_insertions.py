@@ -198,27 +198,20 @@ def _last_branch(statement: ast.If) -> ast.If:
     return statement
 
 
+@template("insert-exit", "TBar FP4 and FP14 (Liu 2019); GenProg append (Le Goues 2012); SPR (Long & Rinard 2015); PAR")
+def insert_exit(site: Site) -> Iterator[Proposal]:
+    """A return, raise, `break` or `continue` before the statement, or after the last of a block."""
+    yield from interleaved(_insert_return(site), _insert_jump(site), _insert_raise(site))
+
+
 @template("insert-assignment", "GenProg append (Le Goues 2012); CapGen (Wen 2018); plastic surgery (Barr 2014); ELIXIR")
 def insert_assignment(site: Site) -> Iterator[Proposal]:
     """An assignment before or after the statement: from the file, or a variable brought up to date."""
     yield from interleaved(_insert_assignment(site), _update_variable(site))
 
 
-@template("insert-return", "TBar FP4 and FP14 (Liu 2019); GenProg append (Le Goues 2012); SPR (Long & Rinard 2015)")
-def insert_return(site: Site) -> Iterator[Proposal]:
-    """A return before the statement, or after the last of a block."""
-    yield from _insert_return(site)
-
-
-@template("insert-jump", "TBar FP4 and FP14 (Liu 2019); GenProg append (Le Goues 2012); PAR (Kim 2013)")
-def insert_jump(site: Site) -> Iterator[Proposal]:
-    """A raise, `break` or `continue` before the statement, or after the last of a block."""
-    yield from interleaved(_insert_jump(site), _insert_raise(site))
-
-
 INSERTION_TEMPLATES: tuple[Template, ...] = (
-    insert_return,
-    insert_jump,
+    insert_exit,
     insert_assignment,
     insert_guard,
     insert_call,

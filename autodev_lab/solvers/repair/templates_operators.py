@@ -162,19 +162,11 @@ def change_slice(site: Site) -> Iterator[Proposal]:
             yield site.replace(node, f"{base}[{lower}:{upper}:-({step})]")
 
 
-def _negate_number(site: Site) -> Iterator[Proposal]:
-    """A value that counts or is computed with, with the other sign."""
-    for node in dict.fromkeys(_counts(site)):
-        if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
-            yield site.replace(node, f"-{site.text(node)}")
-
-
 @template("rearrange-operands", "TBar FP3 and FP12 (Liu 2019); PAR expression remover (Kim 2013); SketchFix (Hua 2018)")
 def rearrange_operands(site: Site) -> Iterator[Proposal]:
-    """The two sides of an operator for each other, one of them alone, or a value with the other sign."""
+    """The two sides of an operator for each other, or one of them alone."""
     yield from _swap_operands(site)
     yield from _drop_operand(site)
-    yield from _negate_number(site)
 
 
 OPERATOR_TEMPLATES: tuple[Template, ...] = (

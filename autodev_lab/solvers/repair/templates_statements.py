@@ -9,7 +9,7 @@ from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import Splice
 from autodev_lab.solvers.repair.template import Template, template
 
-__all__ = ["STATEMENT_TEMPLATES", "catch_exception"]
+__all__ = ["STATEMENT_TEMPLATES"]
 
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr, ast.Return, ast.Raise, ast.Delete, ast.AnnAssign)
 
@@ -27,9 +27,25 @@ def remove_statement(site: Site) -> Iterator[Proposal]:
         yield site.raw(start, end, "")
 
 
+@template("remove-condition", "PAR expression remover (Kim 2013); TBar FP6; SPR (Long & Rinard 2015)")
+def remove_condition(site: Site) -> Iterator[Proposal]:
+    """The body of an `if` without its condition, or the branch that is not taken."""
+    statement = site.statement
+    indent = site.source.indent_of(statement)
+    if isinstance(statement, ast.If) and indent is not None and not _is_elif(site, statement):
+        for block in (statement.body, statement.orelse):
+            lines = site.indented(block, "") if block else None
+            if lines is not None and not (block is statement.orelse and _starts_elif(site, block)):
+                yield from site.instead(*lines)
+
+
 def _is_elif(site: Site, statement: ast.If) -> bool:
     start = site.source.span(statement)[0]
     return site.source.data[start : start + 4] == b"elif"
+
+
+def _starts_elif(site: Site, block: list[ast.stmt]) -> bool:
+    return len(block) == 1 and isinstance(block[0], ast.If) and _is_elif(site, block[0])
 
 
 @template("guard-statement", "SPR conditional control flow (Long & Rinard 2015); PAR checkers (Kim 2013)")
@@ -105,7 +121,7 @@ def replace_statement(site: Site) -> Iterator[Proposal]:
     """A simple statement for another of the file that fits."""
     if isinstance(site.statement, (*_SIMPLE, ast.Pass, ast.Continue, ast.Break)):
         kinds = (ast.Assign, ast.AugAssign, ast.Expr, ast.Return, ast.Raise, ast.Continue, ast.Break)
-        for text in site.donors(kinds, 12, alike=site.text(site.statement)):
+        for text in site.donors(kinds, 12):
             yield from site.instead(text)
 
 
@@ -167,6 +183,7 @@ def _change_loop(site: Site) -> Iterator[Proposal]:
             )
 
 
+@template("catch-exception", "PAR (Kim 2013); TBar (Liu 2019) on exception handling")
 def catch_exception(site: Site) -> Iterator[Proposal]:
     """A simple statement whose usual exceptions are caught and passed over, or answered like elsewhere in the file."""
     if not isinstance(site.statement, ast.Assign | ast.Expr | ast.Return | ast.AugAssign):
@@ -195,7 +212,9 @@ def change_control(site: Site) -> Iterator[Proposal]:
 STATEMENT_TEMPLATES: tuple[Template, ...] = (
     change_control,
     remove_statement,
+    remove_condition,
     guard_statement,
     move_statement,
     replace_statement,
+    catch_exception,
 )

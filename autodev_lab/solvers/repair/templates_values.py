@@ -160,6 +160,21 @@ def _replace_target(site: Site) -> Iterator[Proposal]:
                     yield site.replace(target, f"{site.text(target.value)}.{name}")
 
 
+@template("replace-attribute", "ELIXIR (Saha 2017); TBar FP13; CapGen (Wen 2018)")
+def replace_attribute(site: Site) -> Iterator[Proposal]:
+    """An attribute for another that the function or file uses; a variable for an attribute of the object."""
+    here = site.words.identifiers(site.function)
+    ordered = sorted(site.words.attributes, key=lambda name: name not in here)
+    for node in site.of(ast.Attribute):
+        parent = site.parent(node)
+        if isinstance(parent, ast.Call) and parent.func is node:
+            continue
+        base = site.text(node.value)
+        for name in [name for name in ordered if name != node.attr][:8]:
+            yield site.replace(node, f"{base}.{name}")
+        yield site.replace(node, base)
+
+
 @template("change-default", "PAR parameter replacer (Kim 2013); TBar FP9")
 def change_default(site: Site) -> Iterator[Proposal]:
     """The default of a parameter for another value of everyday use."""
@@ -277,29 +292,14 @@ def borrow_constant(site: Site) -> Iterator[Proposal]:
     yield from interleaved(_borrow_constant(site), _edit_string(site))
 
 
-@template("borrow-expression", "CapGen (Wen 2018); plastic surgery (Barr 2014); ELIXIR (Saha 2017)")
-def borrow_expression(site: Site) -> Iterator[Proposal]:
-    """An expression for another of the file that looks like it, the most alike first."""
-    found: list[tuple[float, int, int, ast.expr, str]] = []
-    nodes = [node for node in site.expressions if not isinstance(node, ast.Constant | ast.JoinedStr)]
-    for number, node in enumerate(nodes[:8]):
-        parent = site.parent(node)
-        if isinstance(parent, ast.Call) and parent.func is node:
-            continue
-        for rank, (likeness, text) in enumerate(site.expressions_like(node)):
-            found.append((-likeness, number, rank, node, text))
-    for _, _, _, node, text in sorted(found, key=lambda one: one[:3]):
-        yield site.replace(node, text)
-
-
 VALUE_TEMPLATES: tuple[Template, ...] = (
     change_assignment,
     borrow_constant,
-    borrow_expression,
     adjust_number,
     replace_constant,
     replace_variable,
     replace_argument,
+    replace_attribute,
     change_default,
     change_result,
     replace_container,

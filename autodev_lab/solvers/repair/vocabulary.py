@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,20 +28,7 @@ _SIMPLE = (
     ast.Delete,
     ast.Assert,
 )
-_COMBINED = (
-    ast.Attribute,
-    ast.BinOp,
-    ast.BoolOp,
-    ast.Call,
-    ast.Compare,
-    ast.IfExp,
-    ast.Subscript,
-    ast.Tuple,
-    ast.UnaryOp,
-)
-_TOKEN = re.compile(r"\w+|[^\w\s(),.]+")
 _LONGEST_DONOR = 160
-_LONGEST_EXPRESSION = 80
 _LONGEST_BLOCK = 6
 _Key = TypeVar("_Key")
 
@@ -83,10 +69,7 @@ class Vocabulary:
         self.donors: tuple[Donor, ...] = tuple(self._find_donors())
         self.blocks: tuple[Donor, ...] = tuple(self._find_blocks())
         self.conditions: tuple[Donor, ...] = tuple(self._find_conditions())
-        self._expressions: tuple[Donor, ...] | None = None
-        self._tokens: dict[str, Counter[str]] = {}
         self.unary_calls: tuple[str, ...] = ()
-        self.calls_on: dict[str, tuple[str, ...]] = {}
         self.methods: tuple[str, ...] = ()
         self.bare_methods: tuple[str, ...] = ()
         self.attributes: tuple[str, ...] = ()
@@ -150,36 +133,6 @@ class Vocabulary:
             self._constants[scope] = self._find_constants(scope)
         return self._constants[scope]
 
-    @property
-    def expressions(self) -> tuple[Donor, ...]:
-        """Expressions of the file that combine something, each text once a function; gathered when first asked for."""
-        if self._expressions is None:
-            self._expressions = tuple(self._find_expressions())
-        return self._expressions
-
-    def likeness(self, one: str, other: str) -> float:
-        """Share of words and operators that two texts have in common, in [0, 1] (Dice's coefficient)."""
-        left, right = self._tokens_of(one), self._tokens_of(other)
-        return 2.0 * (left & right).total() / max(1, left.total() + right.total())
-
-    def _tokens_of(self, text: str) -> Counter[str]:
-        if text not in self._tokens:
-            self._tokens[text] = Counter(_TOKEN.findall(text))
-        return self._tokens[text]
-
-    def _find_expressions(self) -> Iterator[Donor]:
-        seen: set[tuple[FunctionNode | None, str]] = set()
-        for node in ast.walk(self._source.tree):
-            if not isinstance(node, _COMBINED) or node.lineno != node.end_lineno:
-                continue
-            if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
-                continue
-            text = self._source.segment(node)
-            function = self._source.function_of(node)
-            if function is not None and len(text) <= _LONGEST_EXPRESSION and (function, text) not in seen:
-                seen.add((function, text))
-                yield Donor(text, node, function, names_in(node), frozenset())
-
     def _find_constants(self, scope: ast.AST) -> tuple[tuple[str, type], ...]:
         counts: Counter[tuple[str, type]] = Counter()
         skipped = {id(node) for node in ast.walk(scope) if isinstance(node, ast.JoinedStr)}
@@ -240,7 +193,6 @@ class Vocabulary:
 
     def _count_calls(self) -> None:
         unary: Counter[str] = Counter()
-        calls_on: dict[str, Counter[str]] = {}
         methods: Counter[str] = Counter()
         bare: Counter[str] = Counter()
         attributes: Counter[str] = Counter()
@@ -250,10 +202,6 @@ class Vocabulary:
         for node in ast.walk(self._source.tree):
             if isinstance(node, ast.Call):
                 self._count_call(node, unary, methods, bare, functions, keywords)
-                for argument in node.args if len(node.args) == 1 and not node.keywords else ():
-                    if names_in(node.func) <= self.module_names | self.builtins:
-                        called = self._source.segment(node.func)
-                        calls_on.setdefault(self._source.segment(argument), Counter())[called] += 1
             elif isinstance(node, ast.Attribute):
                 parent = self._source.parents.get(node)
                 if not (isinstance(parent, ast.Call) and parent.func is node):
@@ -264,7 +212,6 @@ class Vocabulary:
                 parts = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
                 exceptions.update(self._source.segment(part) for part in parts)
         self.unary_calls = _by_frequency(unary)
-        self.calls_on = {text: _by_frequency(found) for text, found in calls_on.items()}
         self.methods = _by_frequency(methods)
         self.bare_methods = _by_frequency(bare)
         self.attributes = _by_frequency(attributes)

@@ -67,17 +67,11 @@ def first_patterns(order: CandidateOrder, enumeration: Enumeration, known: dict[
 
 def test_uniform_gives_every_template_the_same_chance(enumeration: Enumeration) -> None:
     draws = first_patterns(UniformOrder(), enumeration, KNOWN)
-    alive = {entry.candidate.pattern for entry in enumeration.all() if entry.tier == 0}
+    alive = {entry.candidate.pattern for entry in enumeration.all()}
     expected = 1500 / len(alive)
     assert set(draws) == alive
     statistic = sum((draws[name] - expected) ** 2 / expected for name in alive)
     assert statistic < len(alive) + 4 * (2 * len(alive)) ** 0.5
-
-
-def test_uniform_tries_near_candidates_before_far_ones(enumeration: Enumeration) -> None:
-    tiers = [entry.tier for entry in UniformOrder().arrange(enumeration, KNOWN, np.random.default_rng(7))]
-    assert tiers == sorted(tiers)
-    assert set(tiers) == {0, 1}
 
 
 def test_learned_without_records_is_uniform_draw_by_draw(enumeration: Enumeration) -> None:
