@@ -151,7 +151,7 @@ def test_every_profile_of_every_experiment_makes_a_plan() -> None:
         ("quick", {"policy": "none"}, "choose one of published"),
         ("quick", {"human_accuracy": "nan"}, "human_accuracy"),
         ("quick", {"arrival_seconds": "inf"}, "arrival_seconds"),
-        ("quick", {"pool_per_package": "3"}, "less than tasks_per_package 20"),
+        ("quick", {"pool_per_package": "3"}, "less than tasks_per_package 10"),
         ("quick", {"twins": "maybe"}, "twins is 'maybe'"),
     ],
 )
