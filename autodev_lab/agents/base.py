@@ -10,6 +10,7 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
+from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.protocols import Environment, EventBus, Ledger, Memory, Runtime
 from autodev_lab.records import Attempt, Change, Claim, Cost, Event, Refusal, Result, Role, Stage, Task, TaskState
@@ -138,6 +139,8 @@ class Agent(ABC):
         self._running = claim
         try:
             move = await self.act(claim)
+        except LabError:  # the world is broken, not the task: an outcome made of it would be a lie
+            raise
         except Exception as error:  # a plug-in's failure must cost its task a try, not the team an agent
             _log.exception("%s failed on task %s", self.agent_id, claim.task.id)
             self._running = None

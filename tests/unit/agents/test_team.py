@@ -238,6 +238,15 @@ def test_a_failing_plug_in_costs_its_task_and_not_the_team(caplog):
     assert "t2" in caplog.text
 
 
+def test_a_broken_world_ends_the_run_and_becomes_no_outcome():
+    class Unplugged(WrittenWorld):
+        def test(self, task, change):
+            raise LabError("the sandbox did not start; free some memory")
+
+    with pytest.raises(LabError, match="did not start"):
+        _run(Unplugged())
+
+
 def test_shared_memory_is_shared_and_isolated_memory_is_not():
     def known_at_the_end(memory):
         solver = CountingSolver()
