@@ -106,7 +106,8 @@ def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.Dat
     )
     effect = judged.effect
     axes.set_title(
-        f"{judged.claim.id}: {judged.ruling.value}\n{_percent(effect.estimate)} [{_percent(effect.low)}, {_percent(effect.high)}], "
+        f"{judged.claim.id}: {judged.ruling.value}\n"
+        f"{_percent(effect.estimate)} [{_percent(effect.low)}, {_percent(effect.high)}], "
         f"threshold {_percent(judged.claim.threshold)}",
         fontsize=10,
     )
