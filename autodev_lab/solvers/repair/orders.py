@@ -70,6 +70,11 @@ class LearnedOrder:
         Weight of the prior, in tries.
     half
         Position at which a template's chance has fallen to one half.
+
+    Notes
+    -----
+    The defaults are the best of nine settings on 49 development tasks. That selection is optimistic, and no gain over
+    `UniformOrder` has been shown on tasks that were not used for it.
     """
 
     name = "learned"

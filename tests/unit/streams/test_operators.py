@@ -168,5 +168,8 @@ def test_this_repository_can_be_mutated_too() -> None:
     if not source.exists():
         pytest.skip("no checkout")
     text = source.read_text(encoding="utf-8")
-    for mutant in enumerate_mutants("files.py", text, OPERATORS):
-        ast.parse(apply_edits(text, [mutant.edit]))
+    mutants = list(enumerate_mutants("files.py", text, OPERATORS))
+    assert len(mutants) > 10
+    for mutant in mutants:
+        changed = apply_edits(text, [mutant.edit])
+        assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text))
