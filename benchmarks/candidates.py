@@ -2,8 +2,10 @@
 
 ``python benchmarks/candidates.py [--json] [--candidates N] [--processes N]`` downloads three pure packages with pip
 (sdist or wheel, tests inside), injects one bug into each that its tests detect, and evaluates operator mutations of the
-faulty package three ways with the same tests, failing ones first. ``ratio`` is the smallest over the packages of
-candidates per second in chunks to candidates per second with a pytest process each.
+faulty package, and its fix, three ways with the same tests, failing ones first. ``ratio`` is the smallest over the
+packages of candidates per second in chunks to candidates per second with a pytest process each;
+``ratio_without_plugins`` the same against a pytest that loads no installed plugin; ``ratio_fork_each`` against a fork
+for each candidate.
 """
 
 from __future__ import annotations
@@ -155,24 +157,31 @@ def measure(
     order = [*killing, *[name for name in passing if name not in killing]]
     pool = [one for path, text in sources(broken).items() for one in mutants(path, text)]
     draw.shuffle(pool)
-    pool = pool[:candidates]
+    pool, spare = pool[: candidates - 1], pool[candidates : candidates + 40]
+    pool.insert(draw.randrange(len(pool)), _fix(tree, bug))  # a search meets one candidate that passes every test
     with Zygote(broken, report=report, pool=nursery, limits=limits) as zygote:
         zygote.run(order)
+        zygote.evaluate(spare, tests=order)  # both timed passes find every process started
         chunked, fast = _timed(zygote, pool, order, 40)
         few = pool[: max(40, candidates // 4)]
         forked, slow = _timed(zygote, few, order, 1)
     agree = sum(a.status is b.status for a, b in zip(fast, slow, strict=False))
-    single, same = _processes(broken, pool[:processes], order, fast)
+    sample = draw.sample(range(len(pool)), processes)
+    peers = [pool[index] for index in sample], order, [fast[index] for index in sample]
+    single, same = _processes(broken, *peers, plugins=True)
+    bare, _ = _processes(broken, *peers, plugins=False)
     return {
         "tests": len(order),
         "candidates": len(pool),
         "chunk_per_second": round(chunked, 1),
         "fork_each_per_second": round(forked, 1),
         "process_each_per_second": round(single, 3),
+        "process_each_without_plugins_per_second": round(bare, 3),
         "ratio_process": round(chunked / single, 1),
+        "ratio_process_without_plugins": round(chunked / bare, 1),
         "ratio_fork": round(chunked / forked, 2),
         "agree_fork": f"{agree}/{len(few)}",
-        "agree_process": f"{same}/{min(processes, len(pool))}",
+        "agree_process": f"{same}/{processes}",
         "statuses": {status.value: sum(one.status is status for one in fast) for status in CandidateStatus},
     }
 
@@ -194,13 +203,26 @@ def _timed(
     return len(pool) / (time.perf_counter() - started), runs
 
 
+def _fix(tree: SourceTree, bug: Candidate) -> Candidate:
+    """The candidate that puts the original lines back."""
+    (edit,) = bug.edits
+    lines = split_lines(read_source(tree.root / edit.path))
+    original = "".join(lines[edit.start_line - 1 : edit.end_line])
+    return Candidate((Edit(edit.path, edit.start_line, edit.end_line, original),), "fix")
+
+
 def _processes(
-    tree: SourceTree, pool: list[Candidate], order: list[str], claims: tuple[CandidateRun, ...]
+    tree: SourceTree, pool: list[Candidate], order: list[str], claims: list[CandidateRun], *, plugins: bool
 ) -> tuple[float, int]:
-    """What peers do: files on disk, one pytest process a candidate, stop at the first failure."""
+    """What peers do: files on disk, one pytest process a candidate, stop at the first failure.
+
+    A process loads every pytest plugin that is installed beside the lab, unless told not to: both are timed.
+    """
     files = list(dict.fromkeys(name.partition("::")[0] for name in order))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", "addopts=", order[0], *files]
     environment = os.environ | {"PYTHONPATH": str(tree.root / tree.import_root)}
+    if not plugins:
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     same, spent = 0, 0.0
     for candidate, claim in zip(pool, claims, strict=False):
         path = tree.root / candidate.edits[0].path
@@ -242,6 +264,7 @@ def main() -> None:
     result = {
         "benchmark": "candidates",
         "ratio": min(float(str(one["ratio_process"])) for one in packages.values()),
+        "ratio_without_plugins": min(float(str(one["ratio_process_without_plugins"])) for one in packages.values()),
         "ratio_fork_each": min(float(str(one["ratio_fork"])) for one in packages.values()),
         "ours": "candidates per second, chunks of 40 forked from a collected zygote, one core",
         "peer": "candidates per second, one pytest process a candidate",

@@ -234,6 +234,22 @@ def test_calls_of_tests_are_recorded(tree: SourceTree, nursery: Nursery, zygote:
     assert found == ("((3, 2), {})", "((1, 2), {})")
 
 
+def test_a_suite_that_cannot_run_twice_does_not_make_its_fix_a_forgery(nursery: Nursery, tmp_path: Path) -> None:
+    (tmp_path / "small.py").write_text("def double(x):\n    return x * 3\n")
+    (tmp_path / "test_small.py").write_text(
+        "import sys, time\nfrom small import double\n\n\n"
+        "def test_once():\n    assert not hasattr(sys, 'ran')\n    sys.ran = True\n\n\n"
+        "def test_double():\n    assert double(2) == 4\n\n\n"
+        "def test_slow():\n    started = time.process_time()\n"
+        "    while time.process_time() < started + 0.05:\n        pass\n"
+    )
+    tree = SourceTree(tmp_path, "small", "", "small.py", ("test_small.py",))
+    fix = Candidate((Edit("small.py", 2, 2, "    return x * 2\n"),), "test")
+    with Zygote(tree, report=probe(), pool=nursery) as zygote:
+        (run,) = zygote.evaluate([fix], tests=zygote.tests)
+    assert run.status is CandidateStatus.PLAUSIBLE
+
+
 def test_a_tree_without_tests_is_refused_in_one_sentence(tree: SourceTree, nursery: Nursery) -> None:
     empty = SourceTree(tree.root, "cage", "src", "src/cage.py", ("src",))
     with pytest.raises(LabError, match="finds no tests"):

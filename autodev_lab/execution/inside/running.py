@@ -28,6 +28,7 @@ CodeKey = tuple[str, str, int]
 _ARGUMENTS = ("-s", "--no-header", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-o", "addopts=")
 _SPECIAL_MARKS = ("skip", "skipif", "xfail", "filterwarnings")
 _SPECIAL_FIXTURES = {"caplog", "capsys", "capfd", "capsysbinary", "capfdbinary", "capteesys", "subtests"}
+_EARLY = ("pytest_addoption", "pytest_cmdline", "pytest_load_initial", "pytest_plugins", "pytest_sessionstart")
 _HOOKS = (
     "pytest_runtest_setup",
     "pytest_runtest_call",
@@ -118,19 +119,37 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A configured pytest that has not looked at any test file."""
+    """A pytest session that has started but not looked at any test file."""
 
-    config: Config
+    session: Session
     watcher: _Watcher
 
 
 def prepare(plan: Plan) -> Prepared | None:
-    """Configure pytest before anything of the tree is imported; None where a conftest would be imported with it."""
-    if any(Path(plan.root).rglob("conftest.py")):
+    """Start pytest before anything of the tree is imported; None where a conftest has a word in how it starts."""
+    texts = [path.read_text(errors="replace") for path in Path(plan.root).rglob("conftest.py")]
+    if any(word in text for word in _EARLY for text in texts):
         return None
+    started = _start(plan, "--noconftest")
+    started.session.config.option.tbstyle = "native"  # nobody reads it, and "short" costs more than an import
+    return started
+
+
+def _start(plan: Plan, *arguments: str) -> Prepared:
     _set_path(plan)
     watcher = _Watcher()
-    return Prepared(_configure(plan, watcher), watcher)
+    session = Session.from_config(_configure(plan, watcher, arguments))
+    session.config.hook.pytest_sessionstart(session=session)
+    return Prepared(session, watcher)
+
+
+def _load_conftests(config: Config, plan: Plan) -> None:
+    """Import the conftests a `prepare` has left out."""
+    known = config.known_args_namespace
+    if known.noconftest:
+        known.noconftest = config.option.noconftest = False
+        known.file_or_dir = list(plan.paths)
+        config.pytest_load_initial_conftests(config)
 
 
 def _set_path(plan: Plan) -> None:
@@ -149,15 +168,10 @@ def collect(plan: Plan, prepared: Prepared | None = None) -> Collected:
     """
     seen: set[CodeType] = set()
     with _tracing(seen) if plan.trace else contextlib.nullcontext():
-        if prepared is None:
-            _set_path(plan)
-            watcher = _Watcher()
-            config = _configure(plan, watcher)
-        else:
-            config, watcher = prepared.config, prepared.watcher
-            config.args[:] = plan.paths
-        session = Session.from_config(config)
-        config.hook.pytest_sessionstart(session=session)
+        started = _start(plan) if prepared is None else prepared
+        session, watcher, config = started.session, started.watcher, started.session.config
+        config.args[:] = plan.paths
+        _load_conftests(config, plan)
         try:
             config.hook.pytest_collection(session=session)
         except (pytest.UsageError, Session.Interrupted, Session.Failed) as error:
@@ -175,10 +189,10 @@ def collect(plan: Plan, prepared: Prepared | None = None) -> Collected:
     return Collected(plan, session, items, watcher.errors, watcher, light, warn, imported)
 
 
-def _configure(plan: Plan, watcher: _Watcher) -> Config:
+def _configure(plan: Plan, watcher: _Watcher, arguments: Sequence[str]) -> Config:
     """Configuration with the subject's own ini file where pytest accepts it, without where it does not."""
     os.chdir(plan.root)
-    base = [*_ARGUMENTS, "--rootdir", plan.root]
+    base = [*_ARGUMENTS, *arguments, "--rootdir", plan.root]
     try:
         config = _prepareconfig([*base, *plan.paths], plugins=[watcher])
         config._do_configure()

@@ -111,6 +111,7 @@ class Server:
     def _chunk(self, request: Mapping[str, object]) -> dict[str, object]:
         collected, swapper, state = self._ready()
         job = work.Job.from_json(request)
+        swapper.expect(edit for edits in job.candidates for edit in edits)
         ended = self._supervise(lambda report: work.chunk(job, collected, swapper, state, report), request)
         return {"how": ended.how, "records": [list(one) for one in ended.records]}
 

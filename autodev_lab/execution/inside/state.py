@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 from collections.abc import Iterable, Mapping
+from operator import is_
 from types import FunctionType, ModuleType
 
 __all__ = ["State"]
@@ -78,7 +79,7 @@ class State:
         for mapping, entries in self._dicts:
             _restore_dict(mapping, entries)
         for sequence, elements in self._lists:
-            if len(sequence) != len(elements) or list(map(id, sequence)) != list(map(id, elements)):
+            if len(sequence) != len(elements) or not all(map(is_, sequence, elements)):
                 sequence[:] = elements
         for group, members in self._sets:
             if len(group) != len(members) or set(map(id, group)) != set(map(id, members)):
@@ -98,4 +99,4 @@ def _restore_dict(
 
 
 def _same(scope: Mapping[str, object] | dict[object, object], kept: dict[str, object] | dict[object, object]) -> bool:
-    return len(scope) == len(kept) and list(map(id, scope.values())) == list(map(id, kept.values()))
+    return len(scope) == len(kept) and all(map(is_, scope.values(), kept.values()))

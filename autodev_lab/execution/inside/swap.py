@@ -10,6 +10,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
 import gc
 import warnings
 from collections.abc import Iterable, Sequence
@@ -79,6 +80,14 @@ class Swapper:
         """Read and parse every file once, before forking."""
         for name in sorted(self._names):
             self._file(name)
+
+    def expect(self, edits: Iterable[LineEdit]) -> None:
+        """Compile the original text of what the edits touch, so that no fork need do it; theirs is not looked at."""
+        for edit in edits:
+            if edit[0] in self._names:
+                file = self._file(edit[0])
+                with contextlib.suppress(NeedsImport):
+                    self._original(file, f"{self._root}/{edit[0]}", _section_of(file, edit))
 
     def swap(self, edits: Sequence[LineEdit]) -> None:
         """Make the live package behave as if imported from the edited files.
@@ -159,10 +168,7 @@ class Swapper:
                 new = _compile(text, filename, file.flags)
             except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
                 raise Invalid(str(error)) from None
-            old = file.compiled.get(index)
-            if old is None:
-                old = _compile(_alone(section, "".join(lines)), filename, file.flags)
-                file.compiled[index] = old
+            old = self._original(file, filename, index)
             if not _same_definitions(old, new):
                 old, new = self._without_defaults(file, filename, section, "".join(lines), text, defaults)
             pairs: list[tuple[CodeType, CodeType]] = []
@@ -173,6 +179,14 @@ class Swapper:
                     if function.__code__.co_freevars != after.co_freevars:
                         raise NeedsImport("free variables differ")
                     changes.append((function, after))
+
+    def _original(self, file: _File, filename: str, index: int) -> CodeType:
+        code = file.compiled.get(index)
+        if code is None:
+            section = file.sections[index]
+            text = "".join(file.lines[section.first - 1 : section.last])
+            code = file.compiled[index] = _compile(_alone(section, text), filename, file.flags)
+        return code
 
     def _walk(self, old: CodeType, new: CodeType, pairs: list[tuple[CodeType, CodeType]]) -> bool:
         """Note what differs below (and at) a pair of code objects; True when anything does."""
