@@ -66,14 +66,14 @@ def mirror(plan: Plan, directory: RunDirectory, summary: Mapping[str, object]) -
     LabError
         If the store cannot be written; the run directory is not affected.
     """
-    uri = tracking_uri()
     with _quiet():
         import mlflow
         from mlflow.exceptions import MlflowException
 
-        before = mlflow.get_tracking_uri()
+        # a run of the caller's is nested under where it lies. MLflow's own store is never set: that would also set
+        # MLFLOW_TRACKING_URI, and send the caller's next run elsewhere
+        uri = tracking_uri() if mlflow.active_run() is None else mlflow.get_tracking_uri()
         try:
-            mlflow.set_tracking_uri(uri)
             run_id = _write(plan, directory, summary, uri)
         except (MlflowException, OSError) as error:
             reason = str(error).splitlines()[0][:300]
@@ -81,9 +81,6 @@ def mirror(plan: Plan, directory: RunDirectory, summary: Mapping[str, object]) -
                 f"MLflow at {_without_secrets(uri)} cannot be written ({reason}); "
                 "set MLFLOW_TRACKING_URI or use --no-mlflow"
             ) from error
-        finally:
-            if before != uri:
-                mlflow.set_tracking_uri(before)
     note = {"tracking_uri": _without_secrets(uri), "run_id": run_id}
     directory.write_json(directory.path / "mlflow.json", note)
     return note
