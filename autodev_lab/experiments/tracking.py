@@ -26,7 +26,7 @@ from autodev_lab.resources import runs_directory
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["mirror", "quiet_environment", "tracking_uri"]
+__all__ = ["mirror", "quiet_environment", "tracking_uri", "without_secrets"]
 
 _BATCH = 1000
 """MLflow's limit of metrics a call."""
@@ -78,10 +78,10 @@ def mirror(plan: Plan, directory: RunDirectory, summary: Mapping[str, object]) -
         except (MlflowException, OSError) as error:
             reason = str(error).splitlines()[0][:300]
             raise LabError(
-                f"MLflow at {_without_secrets(uri)} cannot be written ({reason}); "
+                f"MLflow at {without_secrets(uri)} cannot be written ({reason}); "
                 "set MLFLOW_TRACKING_URI or use --no-mlflow"
             ) from error
-    note = {"tracking_uri": _without_secrets(uri), "run_id": run_id}
+    note = {"tracking_uri": without_secrets(uri), "run_id": run_id}
     directory.write_json(directory.path / "mlflow.json", note)
     return note
 
@@ -259,12 +259,12 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _without_secrets(uri: str) -> str:
+def without_secrets(uri: str) -> str:
     """A URI without user and password.
 
     Examples
     --------
-    >>> _without_secrets("https://me:secret@host/x")
+    >>> without_secrets("https://me:secret@host/x")
     'https://host/x'
     """
     scheme, separator, rest = uri.partition("://")
