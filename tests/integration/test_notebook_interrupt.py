@@ -110,7 +110,6 @@ def digest(path: Path) -> str:
     return hashlib.sha256((path / "outcomes.parquet").read_bytes()).hexdigest()
 
 
-@pytest.mark.slow
 def test_an_interrupted_kernel_keeps_what_was_finished(notebook: Notebook, tmp_path: Path, family: Family) -> None:
     message = begin_the_run(notebook)
     # one more than there are workers: of one at least the run has heard
