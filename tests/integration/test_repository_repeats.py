@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -92,9 +93,14 @@ def test_another_seed_other_bytes(
 def test_a_cold_cache_same_bytes(
     workers: int, reference: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: Family
 ) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))  # for the workers
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))  # for this process
     again = small(tmp_path / "run", tmp_path / "cache", monkeypatch, workers=workers)
     assert digest(again.path) == digest(reference.path)
     assert family.gone(), "no process outlives the run"
+    assert list(scratch.iterdir()) == [], "no tree of a task is left behind"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
