@@ -18,13 +18,13 @@ def ui(
 ) -> None:
     """Open the MLflow UI; Ctrl-C ends it."""
     from autodev_lab.errors import LabError
-    from autodev_lab.experiments.tracking import quiet_environment, tracking_uri
+    from autodev_lab.experiments.tracking import quiet_environment, tracking_uri, without_secrets
 
     uri = tracking_uri()
     if uri.startswith(("http://", "https://")):
-        typer.echo(f"The tracking server has its own UI: {uri}")
+        typer.echo(f"The tracking server has its own UI: {without_secrets(uri)}")
         return
-    typer.echo(f"MLflow UI on http://{host}:{port} for {uri} (Ctrl-C ends it)", err=True)
+    typer.echo(f"MLflow UI on http://{host}:{port} for {without_secrets(uri)} (Ctrl-C ends it)", err=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
     done = subprocess.run(command, env={**os.environ, **quiet_environment()}, check=False)
     if done.returncode not in (0, 130, -2):

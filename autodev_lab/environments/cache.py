@@ -61,7 +61,10 @@ class ResultCache:
 
     def get(self, key: str) -> Json | None:
         """What was kept under a key, or None."""
-        row = self._open().execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
+        try:
+            row = self._open().execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise LabError(f"cannot read the cache {self._path}: {error}; remove the file") from error
         if row is None:
             return None
         value: Json = json.loads(row[0])
@@ -72,7 +75,7 @@ class ResultCache:
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
         try:
             self._open().execute("INSERT OR IGNORE INTO results (key, value) VALUES (?, ?)", (key, text))
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise LabError(
                 f"cannot write the cache {self._path}: {error}; choose a writable place with room"
             ) from error
@@ -100,17 +103,17 @@ class ResultCache:
         Where that is not possible (some network file systems), a result may be made twice, which only takes time.
         """
         place = int.from_bytes(hashlib.sha256(key.encode("utf-8")).digest()[:7], "big")
-        lock = self._lock_file()
-        held = False
-        # OSError: no locks here, or the system sees that two processes wait for one another
+        held: IO[bytes] | None = None
+        # OSError: no locks or no room here, or the system sees that two processes wait for one another
         with contextlib.suppress(OSError):
+            lock = self._lock_file()
             fcntl.lockf(lock, fcntl.LOCK_EX, 1, place)
-            held = True
+            held = lock
         try:
             yield
         finally:
-            if held:
-                fcntl.lockf(lock, fcntl.LOCK_UN, 1, place)
+            if held is not None:
+                fcntl.lockf(held, fcntl.LOCK_UN, 1, place)
 
     def _lock_file(self) -> IO[bytes]:
         self._open()

@@ -61,7 +61,8 @@ def obtain(spec: str, *, cache: Path, offline: bool = False, progress: Progress 
     Raises
     ------
     LabError
-        If there is no such package, it has no tests, needs a compiled extension, or is out of reach offline.
+        If there is no such package, it has no tests, needs a compiled extension, is out of reach offline, or cannot be
+        written into the cache.
 
     Examples
     --------
@@ -71,8 +72,16 @@ def obtain(spec: str, *, cache: Path, offline: bool = False, progress: Progress 
     ...     subject.version, subject.tree.package_path, subject.tree.test_paths
     ('1.0.0', 'pocketkit', ('tests',))
     """
-    say = progress or _silent
-    spec = spec.strip()
+    try:
+        return _obtained(spec.strip(), cache, offline, progress or _silent)
+    except OSError as error:
+        raise LabError(
+            f"cannot unpack {spec} into the cache {cache}: {_reason(error)}; make room, or set AUTODEV_CACHE to a "
+            "writable folder"
+        ) from error
+
+
+def _obtained(spec: str, cache: Path, offline: bool, say: Progress) -> Subject:
     shelf = Shelf(cache / "subjects")
     path = Path(spec).expanduser()
     if _looks_like_path(spec):
@@ -92,6 +101,20 @@ def obtain(spec: str, *, cache: Path, offline: bool = False, progress: Progress 
         return _from_pin(known, shelf, cache, offline, say)
     with shelf.locked(name):
         return _from_name(name, version, shelf, cache, offline, say)
+
+
+def _reason(error: OSError) -> str:
+    """Why a file could not be copied; a copied tree has a list of reasons, of which the first will do.
+
+    Examples
+    --------
+    >>> _reason(OSError(28, "No space left on device")), _reason(shutil.Error([("a", "b", "[Errno 5] Bad disk: 'a'")]))
+    ('No space left on device', 'Bad disk')
+    """
+    if error.strerror:
+        return error.strerror
+    found = re.search(r"\[Errno \d+\] ([^:'\"]+)", str(error))
+    return found[1] if found else str(error)
 
 
 def _silent(_: str) -> None:
@@ -182,7 +205,10 @@ def _from_directory(directory: Path, shelf: Shelf, offline: bool, say: Progress,
                 directory, copy, ignore_dangling_symlinks=True, ignore=shutil.ignore_patterns(*_not_source(directory))
             )
         except (OSError, shutil.Error) as error:
-            raise LabError(f"cannot read {directory}: {error}; give a readable source directory") from error
+            raise LabError(
+                f"cannot copy {directory}: {_reason(error)}; give a readable source directory, or make room in "
+                f"{tempfile.gettempdir()}"
+            ) from error
         key = f"{normalise(metadata.name)}-{metadata.version}-{tree_hash(copy)[:12]}"
         kept = shelf.load(key)
         if kept is not None:

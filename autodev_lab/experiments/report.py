@@ -141,7 +141,7 @@ def in_words(plan: Plan, summary: Mapping[str, object], metrics: Metrics, judged
     lines += ["", "Where everything lies:"]
     found = summary["artifacts"]
     assert isinstance(found, dict)
-    lines += [f"  {name:<26}{path}" for name, path in found.items()]
+    lines += [f"  {name:<25} {path}" for name, path in found.items()]
     return "\n".join(lines)
 
 

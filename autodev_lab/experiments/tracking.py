@@ -26,7 +26,7 @@ from autodev_lab.resources import runs_directory
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["mirror", "quiet_environment", "tracking_uri"]
+__all__ = ["mirror", "quiet_environment", "tracking_uri", "without_secrets"]
 
 _BATCH = 1000
 """MLflow's limit of metrics a call."""
@@ -66,25 +66,22 @@ def mirror(plan: Plan, directory: RunDirectory, summary: Mapping[str, object]) -
     LabError
         If the store cannot be written; the run directory is not affected.
     """
-    uri = tracking_uri()
     with _quiet():
         import mlflow
         from mlflow.exceptions import MlflowException
 
-        before = mlflow.get_tracking_uri()
+        # a run of the caller's is nested under where it lies. MLflow's own store is never set: that would also set
+        # MLFLOW_TRACKING_URI, and send the caller's next run elsewhere
+        uri = tracking_uri() if mlflow.active_run() is None else mlflow.get_tracking_uri()
         try:
-            mlflow.set_tracking_uri(uri)
             run_id = _write(plan, directory, summary, uri)
         except (MlflowException, OSError) as error:
             reason = str(error).splitlines()[0][:300]
             raise LabError(
-                f"MLflow at {_without_secrets(uri)} cannot be written ({reason}); "
+                f"MLflow at {without_secrets(uri)} cannot be written ({reason}); "
                 "set MLFLOW_TRACKING_URI or use --no-mlflow"
             ) from error
-        finally:
-            if before != uri:
-                mlflow.set_tracking_uri(before)
-    note = {"tracking_uri": _without_secrets(uri), "run_id": run_id}
+    note = {"tracking_uri": without_secrets(uri), "run_id": run_id}
     directory.write_json(directory.path / "mlflow.json", note)
     return note
 
@@ -262,12 +259,12 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _without_secrets(uri: str) -> str:
+def without_secrets(uri: str) -> str:
     """A URI without user and password.
 
     Examples
     --------
-    >>> _without_secrets("https://me:secret@host/x")
+    >>> without_secrets("https://me:secret@host/x")
     'https://host/x'
     """
     scheme, separator, rest = uri.partition("://")

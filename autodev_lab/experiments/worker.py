@@ -46,6 +46,8 @@ def main(arguments: list[str]) -> int:
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
     finally:
+        # nobody is left to hear of it: the interrupt that ends a job must not cut the clean-up short
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         runner.close()
     return 0
 
