@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -11,7 +12,9 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Point runs at a temporary folder, before any notebook kernel inherits the environment."""
+    """Let tests be interrupted, and point runs at a temporary folder before any notebook kernel inherits it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts its background jobs so
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("AUTODEV_PROFILE", "smoke")
     if "AUTODEV_RUNS" not in os.environ:
         os.environ["AUTODEV_RUNS"] = tempfile.mkdtemp(prefix="autodev-lab-runs-")
