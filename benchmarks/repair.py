@@ -61,7 +61,7 @@ class RandomOrder:
 
 def held_out() -> list[str]:
     """Packages the lab pins for judging only."""
-    pins = yaml.safe_load(resource("data", "subjects.yaml").read_text())
+    pins = yaml.safe_load(resource("data/subjects.yaml").read_text(encoding="utf-8"))
     return [pin["name"] for pin in pins["packages"] if pin["role"] == "held_out"]
 
 

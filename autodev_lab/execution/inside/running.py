@@ -87,11 +87,25 @@ def _below(path: str, folder: str) -> bool:
 
 
 class _Watcher:
-    """Pytest plugin: notes collection errors, and failures that only a report tells (sub-tests)."""
+    """Pytest plugin: notes collection errors, and failures that only a report tells (sub-tests).
+
+    Where single tests are asked for, it also keeps pytest from making the others of their file: that takes longer than
+    importing it.
+    """
 
     def __init__(self) -> None:
         self.errors: list[tuple[str, str]] = []
         self.failed_reports = 0
+        self._wanted: frozenset[str] | None = None
+
+    def expect(self, paths: Sequence[str]) -> None:
+        """Tell what will be collected."""
+        names = [part.partition("[")[0] for path in paths for part in path.split("::")[1:]]
+        self._wanted = frozenset(names) if all("::" in path for path in paths) else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, name: str) -> list[Item] | None:
+        return None if self._wanted is None or name in self._wanted else []
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -171,6 +185,7 @@ def collect(plan: Plan, prepared: Prepared | None = None) -> Collected:
         started = _start(plan) if prepared is None else prepared
         session, watcher, config = started.session, started.watcher, started.session.config
         config.args[:] = plan.paths
+        watcher.expect(plan.paths)
         _load_conftests(config, plan)
         try:
             config.hook.pytest_collection(session=session)
