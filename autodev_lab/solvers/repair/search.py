@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import re
 import textwrap
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +15,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from autodev_lab.records import Candidate, Diagnosis, Edit, Suspect
+from autodev_lab.solvers.repair.ranking import rank_sites
 from autodev_lab.solvers.repair.site import Proposal, Site
-from autodev_lab.solvers.repair.source import SourceFile, Splice, parse_source, quiet
+from autodev_lab.solvers.repair.source import SourceFile, Splice, quiet
 from autodev_lab.solvers.repair.template import Template
 from autodev_lab.solvers.repair.templates import TEMPLATES
 
-__all__ = ["Entry", "Enumeration", "Limits", "enumerate_candidates", "rank_sites"]
+__all__ = ["Entry", "Enumeration", "Limits", "enumerate_candidates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,73 +198,6 @@ def enumerate_candidates(
     limits = limits or Limits()
     most = limits.sites
     return Enumeration(lambda: rank_sites(read, suspects, diagnosis)[:most], templates, limits)
-
-
-# -------------------------------------------------------------------------------------------------- ranking sites
-
-
-def rank_sites(read: Callable[[str], str], suspects: Sequence[Suspect], diagnosis: Diagnosis) -> list[Site]:
-    """Suspicious statements, most suspicious first.
-
-    A statement is as suspicious as its most suspicious line. Among equals, those named in a failure's stack come
-    first, then those in functions with little suspicion elsewhere; then path and line. Headers of suspicious
-    functions (their defaults run at import, where no test is to blame) and the module-level statements those
-    functions read come last.
-    """
-    frames = _frames(diagnosis.messages)
-    best: dict[ast.stmt, tuple[SourceFile, float, bool]] = {}
-    for suspect in suspects:
-        source = parse_source(suspect.path, read(suspect.path))
-        statement = source.statement_at(suspect.line) if source is not None else None
-        if source is None or statement is None:
-            continue
-        _, score, framed = best.get(statement, (source, 0.0, False))
-        named = any(suspect.path.endswith(path) and line == suspect.line for path, line in frames)
-        best[statement] = (source, max(score, suspect.suspiciousness), framed or named)
-    ranked = sorted(
-        best.items(),
-        key=lambda item: (-round(item[1][1], 9), not item[1][2], item[1][0].path, item[0].lineno, item[0].col_offset),
-    )
-    sites = [Site(source, statement, score) for statement, (source, score, _) in ranked]
-    return _with_headers(sites)
-
-
-def _with_headers(sites: Sequence[Site]) -> list[Site]:
-    """The sites, each function's header after the first few of its statements, module-level statements at the end."""
-    result: list[Site] = []
-    known = {site.statement for site in sites}
-    counts: dict[ast.stmt, int] = {}
-    outside: dict[ast.stmt, Site] = {}
-    for site in sites:
-        result.append(site)
-        function = site.function
-        if function is None or function is site.statement:
-            continue
-        counts[function] = counts.get(function, 0) + 1
-        if function not in known and _has_defaults(function):
-            known.add(function)
-            result.append(Site(site.source, function, site.suspiciousness / 2))
-        for statement in site.source.tree.body:
-            if isinstance(statement, ast.Assign) and statement not in known and statement not in outside:
-                names = {
-                    node.id for target in statement.targets for node in ast.walk(target) if isinstance(node, ast.Name)
-                }
-                if names & set(site.reads):
-                    outside[statement] = Site(site.source, statement, site.suspiciousness / 4)
-    return [*result, *outside.values()]
-
-
-def _has_defaults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return bool(function.args.defaults or function.args.kw_defaults or function.decorator_list)
-
-
-_FRAME = re.compile(r"([\w./-]+\.py)(?::|\", line )(\d+)")
-
-
-def _frames(messages: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    """Files and lines that failure messages name."""
-    found = [(path, int(line)) for message in messages for path, line in _FRAME.findall(message)]
-    return tuple(dict.fromkeys(found))
 
 
 # ------------------------------------------------------------------------------------------------------- checking

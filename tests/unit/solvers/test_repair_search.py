@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from autodev_lab.execution.trees import apply_edits
 from autodev_lab.records import Diagnosis, Suspect
-from autodev_lab.solvers.repair.search import Enumeration, Limits, enumerate_candidates, rank_sites
+from autodev_lab.solvers.repair.ranking import rank_sites
+from autodev_lab.solvers.repair.search import Enumeration, Limits, enumerate_candidates
 from autodev_lab.solvers.repair.source import quiet
 from autodev_lab.solvers.repair.template import Template
 from autodev_lab.solvers.repair.templates import TEMPLATES
