@@ -8,6 +8,8 @@ The works that templates cite:
 - SPR: Long and Rinard, "Staged program repair with condition synthesis", ESEC/FSE 2015.
 - Kali: Qi, Long, Achour and Rinard, "An analysis of patch plausibility and correctness", ISSTA 2015.
 - ELIXIR: Saha, Lyu, Yoshida and Prasad, "ELIXIR: effective object-oriented program repair", ASE 2017.
+- Nopol: Xuan, Martinez, DeMarco, Clement, Lamelas Marcote, Durieux, Le Berre and Monperrus, "Nopol: automatic repair of
+  conditional statement bugs in Java programs", TSE 2017.
 - CapGen: Wen, Chen, Wu, Hao and Cheung, "Context-aware patch generation for better automated program repair",
   ICSE 2018.
 - SketchFix: Hua, Zhang, Wang and Khurshid, "Towards practical program repair with on-demand candidate generation",

@@ -246,15 +246,29 @@ def _default_value(site: Site) -> Iterator[Proposal]:
     values = [
         node for node in _wrappable(site) if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
     ]
-    for node in values[:6]:
-        own = site.text(node)
-        for other in ("[]", "''", "0", "None", "{}", "()"):
-            yield site.replace(node, f"({own} or {other})")
+    for rank in range(6):
+        for node in values[:6]:
+            yield site.replace(node, f"({site.text(node)} or {_empty_values(site, node)[rank]})")
     for test in site.donor_conditions(4):
         for node in values[:3]:
             for other in site.near_names[:3]:
                 if other != site.text(node):
                     yield site.replace(node, f"({site.text(node)} if {test} else {other})")
+
+
+def _empty_values(site: Site, node: ast.expr) -> tuple[str, ...]:
+    """What could stand for a missing value, by what is done with it: a text where a method of texts is called."""
+    parent = site.parent(node)
+    method = parent.attr if isinstance(parent, ast.Attribute) else ""
+    if method and hasattr(str, method):
+        first: tuple[str, ...] = ("''",)
+    elif method and hasattr(dict, method):
+        first = ("{}",)
+    elif isinstance(parent, ast.BinOp | ast.Compare):
+        first = ("0",)
+    else:
+        first = ("[]",)
+    return tuple(dict.fromkeys((*first, "[]", "''", "0", "None", "{}", "()")))
 
 
 @template("change-exception", "TBar FP (exception types); PAR (Kim 2013); ELIXIR (Saha 2017)")
@@ -271,7 +285,8 @@ def change_exception(site: Site) -> Iterator[Proposal]:
             elif handler.type is not None:
                 nodes.append(handler.type)
     everyday = ("ValueError", "TypeError", "KeyError", "IndexError", "AttributeError", "Exception")
-    for name in dict.fromkeys((*site.words.exceptions[:8], *everyday)):
+    rarer = ("StopIteration", "RuntimeError", "NotImplementedError", "AssertionError", "OSError", "OverflowError")
+    for name in dict.fromkeys((*site.words.exceptions[:8], *everyday, *rarer)):
         for node in nodes:
             if site.text(node) != name:
                 yield site.replace(node, name)

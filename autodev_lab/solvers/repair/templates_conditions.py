@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import permutations
 
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.template import Template, interleaved, template
@@ -152,14 +154,38 @@ def fix_condition_value(site: Site) -> Iterator[Proposal]:
             yield site.replace(test, value)
 
 
-@template("replace-condition", "ELIXIR (Saha 2017); plastic surgery (Barr 2014); TBar FP6")
+@template("replace-condition", "ELIXIR (Saha 2017); plastic surgery (Barr 2014); TBar FP6; Nopol (Xuan 2017)")
 def replace_condition(site: Site) -> Iterator[Proposal]:
-    """A condition for another of the file."""
+    """A condition for another of the file, a plain test of a variable, or a comparison of two values at hand."""
     for test in site.conditions:
         own = site.text(test)
-        for other in (*site.donor_conditions(8), *site.simple_conditions(6)):
+        donors, made = site.donor_conditions(8), (*site.simple_conditions(4), *_comparisons(site))
+        mixed = [text for pair in zip(donors, made, strict=False) for text in pair]
+        for other in dict.fromkeys((*mixed, *donors[len(made) :], *made[len(donors) :])):
             if other != own:
                 yield site.replace(test, other)
+
+
+def _comparisons(site: Site) -> Iterator[str]:
+    """Comparisons of values that the guarded code uses (Nopol's synthesis, Xuan et al. 2017, with one operator)."""
+    names = [name for name in site.near_names if name not in ("self", "cls")]
+    body = getattr(site.statement, "body", None)
+    parts = [node for one in body for node in ast.walk(one)] if isinstance(body, list) else []
+    used = Counter(node.id for node in parts if isinstance(node, ast.Name) and node.id in names)
+    values = [
+        site.text(node)
+        for node in parts
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Load)
+        and isinstance(node.value, ast.Name)
+        and not isinstance(site.parent(node), ast.Call)
+    ]
+    near = list(dict.fromkeys((*(name for name, _ in used.most_common(3)), *values[:2], *names[:3])))[:4]
+    yield from (f"not {one}" for one in near[:3])
+    for operator in ("in", "==", ">", "<", "not in", "!="):
+        for one, other in permutations(near[:3], 2):
+            if operator in ("in", "not in", ">", "<") or one < other:
+                yield f"{one} {operator} {other}"
 
 
 @template("test-for-none", "PAR null pointer checker (Kim 2013); TBar FP2")

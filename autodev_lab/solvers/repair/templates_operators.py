@@ -137,8 +137,10 @@ def change_slice(site: Site) -> Iterator[Proposal]:
             if isinstance(node.slice, ast.Constant) and not isinstance(node.slice.value, int):
                 continue
             own = site.text(node.slice)
-            for inside in (f"-{own}", f"{own}:", f":{own}"):
-                yield site.replace(node, f"{base}[{inside}]")
+            ends = ("-1", "0") if isinstance(node.slice, ast.Constant | ast.UnaryOp) else (f"-{own}",)
+            for inside in (*ends, f"{own}:", f":{own}"):
+                if inside != own.strip("()"):
+                    yield site.replace(node, f"{base}[{inside}]")
             continue
         lower, upper, step = (
             site.text(part) if part is not None else ""
@@ -150,7 +152,8 @@ def change_slice(site: Site) -> Iterator[Proposal]:
         if lower and upper:
             yield site.replace(node, f"{base}[{lower}:{tail}]")
             yield site.replace(node, f"{base}[:{upper}{tail}]")
-        for text in dict.fromkeys(("1", "-1", *site.near_names[:2])):
+        counts = [text for text, kind in site.words.constants(site.function or site.source.tree) if kind is int]
+        for text in dict.fromkeys(("1", "-1", *site.near_names[:2], *counts[:3])):
             if not lower:
                 yield site.replace(node, f"{base}[{text}:{upper}{tail}]")
             if not upper:

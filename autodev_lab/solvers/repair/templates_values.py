@@ -111,7 +111,12 @@ def replace_variable(site: Site) -> Iterator[Proposal]:
 @template("replace-argument", "PAR parameter replacer (Kim 2013); TBar FP10.2")
 def replace_argument(site: Site) -> Iterator[Proposal]:
     """An argument of a call for a variable in scope."""
-    yield from _variables_for(site, [node for node in site.of(ast.Name) if _is_argument(site, node)])
+    nodes = [node for node in site.of(ast.Name) if _is_argument(site, node)]
+    yield from _variables_for(site, nodes)
+    for name in site.near_names[:6]:
+        for node in nodes:
+            if node.id in ("self", "cls") and name not in ("self", "cls"):
+                yield site.replace(node, name)
     for call in site.of(ast.Call):
         for argument in call.args:
             if not isinstance(argument, ast.Name | ast.Starred):
@@ -226,9 +231,37 @@ def change_result(site: Site) -> Iterator[Proposal]:
         for one in site.own_statements()
         if isinstance(one, ast.Return) and one.value is not None and one is not statement
     ]
-    for text in dict.fromkeys((*elsewhere, *site.near_names[:5], "None", "True", "False", "self", "not " + own)):
+    made = [*_results(site)] if isinstance(value, ast.Constant) else []
+    plain = ("None", "True", "False", "self", "not " + own)
+    for text in dict.fromkeys((*made[:2], *elsewhere, *site.near_names[:5], *made[2:], *plain)):
         if text != own and "\n" not in text and (text != "self" or "self" in site.locals):
             yield site.replace(value, text)
+
+
+def _results(site: Site) -> Iterator[str]:
+    """What a function that returns a constant may have been meant to return: what it is named after, or made last."""
+    function = site.function
+    if function is None:
+        return
+    name = function.name.strip("_")
+    if "self" in site.locals:
+        alike = [one for one in site.words.attributes if one.strip("_") == name]
+        yield from (f"self.{one}" for one in alike[:2])
+    arguments = function.args
+    if arguments.vararg is not None and arguments.kwarg is not None:
+        rest = f"*{arguments.vararg.arg}, **{arguments.kwarg.arg}"
+        outer = site.source.function_of(function)
+        yield from (f"{one}({rest})" for one in (site.words.variables(outer) if outer is not None else ())[:2])
+    bound = [
+        node
+        for statement in site.own_statements()
+        if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign)
+        and statement.lineno < site.statement.lineno
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
+    bound.sort(key=lambda node: (-node.lineno, node.col_offset))
+    yield from dict.fromkeys(node.id for node in bound[:4])
 
 
 @template("replace-container", "TBar FP9 mutate literal and FP4 mutate class instance creation (Liu 2019)")
