@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,12 @@ from autodev_lab.analysis.frames import originals
 from autodev_lab.analysis.power import Design
 from autodev_lab.errors import LabError
 
-__all__ = ["estimate_design"]
+__all__ = ["LIMITS", "estimate_design"]
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-_MOST = {"between": 0.9, "pairing": 0.95, "spread": 0.5}
-"""Ends of what the model can hold."""
+LIMITS: Mapping[str, float] = MappingProxyType({"between": 0.9, "pairing": 0.95, "spread": 0.5})
+"""Most that the model can hold of each component."""
 
 
 def estimate_design(treatment: pd.DataFrame, baseline: pd.DataFrame, column: str) -> Design:
@@ -80,9 +82,9 @@ def estimate_design(treatment: pd.DataFrame, baseline: pd.DataFrame, column: str
         tasks=max(1, round(len(paired) / packages / replicates)),
         replicates=replicates,
         baseline=mean,
-        between=min(_MOST["between"], max(0.0, between)),
+        between=min(LIMITS["between"], max(0.0, between)),
         pairing=pairing,
-        spread=min(_MOST["spread"], spread),
+        spread=min(LIMITS["spread"], spread),
     )
 
 
@@ -97,6 +99,6 @@ def _pairing(first: Floats, second: Floats, share: Floats, joint: float) -> floa
 
     if surplus(0.0) >= 0:
         return 0.0
-    if surplus(_MOST["pairing"]) <= 0:
-        return _MOST["pairing"]
-    return float(optimize.brentq(surplus, 0.0, _MOST["pairing"]))
+    if surplus(LIMITS["pairing"]) <= 0:
+        return LIMITS["pairing"]
+    return float(optimize.brentq(surplus, 0.0, LIMITS["pairing"]))
