@@ -19,7 +19,7 @@ __all__ = ["LIMITS", "estimate_design"]
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-LIMITS: Mapping[str, float] = MappingProxyType({"between": 0.9, "pairing": 0.95, "spread": 0.5})
+LIMITS: Mapping[str, float] = MappingProxyType({"between": 0.9, "pairing": 0.99, "spread": 0.5})
 """Most that the model can hold of each component."""
 
 
