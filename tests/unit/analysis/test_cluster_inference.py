@@ -45,7 +45,7 @@ def test_the_interval_of_sign_flips_is_the_inverted_test(pairs: Pairs, ratio: fl
     low, high = SignFlips().interval(treatment, baseline, level=level)
     greater, less = SignFlips().tails((treatment - ratio * baseline)[None, :])
     half = (1 - level) / 2
-    if ratio < low - 1e-6 or math.isinf(low) and low > 0:
+    if ratio < low - 1e-6 or (math.isinf(low) and low > 0):
         assert greater[0] <= half
     elif ratio > low + 1e-6:
         assert greater[0] > half
@@ -138,9 +138,9 @@ def test_sign_flips_need_so_many_clusters_and_no_fewer(level: float, clusters: i
 def test_sign_flips_err_no_more_than_they_say() -> None:
     """At the threshold, 10,000 experiments in each of six worlds with 6, 10 and 22 packages.
 
-    Wrong verdicts of either kind come at a nominal rate of at most .05. Over all 180,000 experiments the exact 95 % upper
-    bound is at most .05; in each cell it is at most .058, and .032 on either side, for what 10,000 replications leave
-    open in the worst of 18 cells.
+    Wrong verdicts of either kind come at a nominal rate of at most .05. Over all 180,000 experiments the exact 95 %
+    upper bound is at most .05; in each cell it is at most .058, and .032 on either side, for what 10,000 replications
+    leave open in the worst of 18 cells.
     """
     experiments, wrong = 10_000, 0
     for world, clusters in product(WORLDS.values(), (6, 10, 22)):
@@ -154,7 +154,7 @@ def test_sign_flips_err_no_more_than_they_say() -> None:
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_t_test_errs_no_more_than_it_says_and_finds_less(world: str) -> None:
-    """Same bounds, over ten packages; where packages are uneven it has clearly less power, and nowhere more by a tenth."""
+    """Bound at most .06 with ten packages; where they are uneven it has clearly less power, nowhere a tenth more."""
     student = error_rates(StudentT(), WORLDS[world], 10, experiments=REPLICATIONS, seed=12)
     flips = error_rates(SignFlips(), WORLDS[world], 10, experiments=REPLICATIONS, seed=12)
     assert student.bound <= 0.06
@@ -165,11 +165,12 @@ def test_the_t_test_errs_no_more_than_it_says_and_finds_less(world: str) -> None
 
 def test_the_bootstrap_errs_too_often_with_six_packages_and_not_with_ten() -> None:
     """Why it is not the default: over all worlds with six packages a side's rate is above .025 beyond doubt."""
-    few = [error_rates(WildBootstrap(draws=999), world, 6, experiments=REPLICATIONS, seed=13) for world in WORLDS.values()]
+    test = WildBootstrap(draws=999)
+    few = [error_rates(test, world, 6, experiments=REPLICATIONS, seed=13) for world in WORLDS.values()]
     errors = round(sum(found.supported + found.refuted for found in few) * REPLICATIONS)
     assert stats.binom.sf(errors - 1, REPLICATIONS * len(few), 0.05) < 0.001
     for world in ("alike", "rare, uneven"):
-        found = error_rates(WildBootstrap(draws=999), WORLDS[world], 10, experiments=REPLICATIONS, seed=13)
+        found = error_rates(test, WORLDS[world], 10, experiments=REPLICATIONS, seed=13)
         assert found.bound <= 0.066
 
 

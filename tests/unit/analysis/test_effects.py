@@ -77,7 +77,7 @@ def test_full_agreement_is_not_certainty(baseline: list[float], ratio: float, te
 
 
 def test_what_full_agreement_leaves_open_is_the_rule_of_three() -> None:
-    """With 3.69 discordant tasks to be expected none shows in one run of forty: upper bound at most .025, of 100,000."""
+    """With 3.69 discordant tasks to be expected none shows in 1 run of 40: bound at most .025, of 100,000 runs."""
     effect = relative_effect([10] * 6, [10] * 6, n=120)
     expected = effect.high * 60
     assert expected == pytest.approx(math.log(40))
