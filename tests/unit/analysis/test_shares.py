@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from autodev_lab.analysis.cluster_inference import SignFlips
 from autodev_lab.analysis.error_rates import upper_bound
 from autodev_lab.analysis.shares import cluster_rate, cluster_share, share_p_value
 
@@ -85,6 +86,13 @@ def test_packages_more_unlike_than_assumed_are_the_stated_limit() -> None:
     """With a correlation of .3 false support comes more often than the nominal .025 (measured: .043)."""
     supported = sum(cluster_share(*pair).low >= 0.95 for pair in drawn(22, 30, 0.3, 0.95, seed=4))
     assert supported > 0.035 * EXPERIMENTS
+
+
+def test_sign_flips_would_not_do_for_shares() -> None:
+    """Why a share has a test of its own: contributions near a share of 1 are skewed, not symmetric."""
+    pairs = drawn(10, 15, 0.1, 0.95, seed=9)
+    greater, _ = SignFlips().tails(np.stack([hits - 0.95 * counts for hits, counts in pairs]))
+    assert (greater <= 0.025).mean() > 0.05
 
 
 def test_a_share_that_is_clearly_higher_is_found() -> None:

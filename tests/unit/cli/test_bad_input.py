@@ -75,7 +75,7 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
     "power, too many": (["power", "learning", "--effect", "0", "--tasks", "100000"], ["too many to simulate"]),
     "power, unknown claim": (
         ["power", "learning", "--effect", "0", "--claim", "x"],
-        ["'x'", "collective_intelligence"],
+        ["'x'", "collective"],
     ),
     "power, no run": (["power", "learning", "--effect", "0", "--run", "nowhere"], ["'nowhere'"]),
     "power, few simulations": (["power", "learning", "--effect", "0", "--simulations", "5"], ["--simulations is 5"]),
