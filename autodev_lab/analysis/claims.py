@@ -1,59 +1,66 @@
-"""Registered claims: read from `experiments/claims.yaml` and judged on a run's outcomes.
+"""Registered claims judged on a run's outcomes.
 
-A claim is confirmatory only in the environment it was registered for and under the registered configuration hash;
-any other run judges it as exploratory.
+A claim is confirmatory only in the environment it was registered for, under the registered configuration hash, and as
+long as it says what it said then; any other run judges it as exploratory.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from autodev_lab.analysis.frames import TWIN_SUFFIX, arm_rows
-from autodev_lab.analysis.metrics import ENDPOINTS, paired_totals, twin_differences
-from autodev_lab.analysis.statistics import Effect, Ruling, noise_floor, relative_effect, verdict
-from autodev_lab.errors import LabError
+from autodev_lab.analysis.cluster_inference import DEFAULT_TEST, ClusterTest
+from autodev_lab.analysis.effects import p_value, relative_effect
+from autodev_lab.analysis.estimates import Effect, Estimate, Floats
+from autodev_lab.analysis.frames import TWIN_SUFFIX, arm_rows, originals
+from autodev_lab.analysis.metrics import (
+    ENDPOINTS,
+    paired_totals,
+    share_totals,
+    twin_differences,
+    window,
+)
+from autodev_lab.analysis.noise import noise_floor, share_noise_floor
+from autodev_lab.analysis.registration import Claim, PositionClaim, ShareClaim, parse_claim, read_claims
+from autodev_lab.analysis.rulings import Ruling, holm, verdict
+from autodev_lab.analysis.shares import cluster_rate, cluster_share, share_p_value
 
-__all__ = ["Claim", "Judged", "judge", "judge_all", "read_claims"]
-
-
-class Claim(BaseModel):
-    """A statement registered before the run, with all that is needed to judge it.
-
-    ``threshold`` is the relative effect (0.3 = 30 % more) of `treatment` over `baseline` that the claim promises.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str
-    statement: str
-    experiment: str
-    environment: str
-    treatment: str
-    baseline: str
-    endpoint: str
-    threshold: float = Field(allow_inf_nan=False)
-    registered: dict[str, str]
-    """Configuration hash by profile under which the claim is confirmatory."""
-
-    @field_validator("endpoint")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in ENDPOINTS:
-            raise ValueError(f"endpoint {value!r} is not one of {', '.join(ENDPOINTS)}")
-        return value
+__all__ = ["Claim", "Judged", "PositionClaim", "ShareClaim", "judge", "judge_all", "parse_claim", "read_claims"]
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A claim with what a run says of it; per-package totals are kept for the figures."""
+    """A claim with what a run says of it; per-package totals are kept for the figures.
+
+    Parameters
+    ----------
+    claim
+        What was registered.
+    effect
+        Relative effect, or share, with its interval.
+    noise_floor
+        What chance in the agents' seeds alone shows.
+    ruling
+        The verdict.
+    confirmatory
+        Whether the run is the registered one and the claim stands as registered.
+    totals
+        By package: `treatment`, `baseline` and `n`; of a share `successes`, `n` (deployed) and `tasks`.
+    p
+        One-sided p value against "the effect (share) is at most the threshold"; NaN when nothing was tested.
+    p_holm
+        The same, adjusted for the family of claims (Holm).
+    method
+        How interval and p value were made.
+    coverage
+        Of a share: the share of all tasks that were deployed without a human.
+    confirmatory_lost
+        Why the claim can no longer be confirmed by any run; empty when it can.
+    """
 
     claim: Claim
     effect: Effect
@@ -61,87 +68,92 @@ class Judged:
     ruling: Ruling
     confirmatory: bool
     totals: pd.DataFrame
+    p: float = math.nan
+    p_holm: float = math.nan
+    method: str = ""
+    coverage: Estimate | None = None
+    confirmatory_lost: str = ""
 
     def as_json(self) -> dict[str, object]:
         """The object of `--json`; an end that is not bounded, or a value that is not defined, is null."""
+        coverage = self.coverage
         return {
             "id": self.claim.id,
+            "kind": self.claim.kind,
             "statement": self.claim.statement,
             "endpoint": self.claim.endpoint,
             "treatment": self.claim.treatment,
-            "baseline": self.claim.baseline,
+            "baseline": self.claim.baseline or None,
             "threshold": self.claim.threshold,
             "estimate": _finite(self.effect.estimate),
             "ci": [_finite(self.effect.low), _finite(self.effect.high)],
             "n": self.effect.n,
             "clusters": self.effect.clusters,
+            "p": _finite(self.p),
+            "p_holm": _finite(self.p_holm),
+            "method": self.method,
+            "coverage": None if coverage is None else _finite(coverage.value),
+            "coverage_ci": None if coverage is None else [_finite(coverage.low), _finite(coverage.high)],
             "noise_floor": _finite(self.noise_floor),
             "verdict": self.ruling.value,
             "confirmatory": self.confirmatory,
+            "confirmatory_lost": self.confirmatory_lost,
             "why": self.effect.why,
         }
 
 
-def read_claims(path: Path) -> tuple[Claim, ...]:
-    """Read a file of claims.
-
-    Raises
-    ------
-    LabError
-        If the file is not valid.
-    """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        claims = tuple(Claim.model_validate(entry) for entry in data["claims"])
-    except (OSError, yaml.YAMLError, ValidationError, KeyError, TypeError) as error:
-        raise LabError(f"{path} is not a file of claims ({str(error).splitlines()[0]}); correct it") from error
-    if len({claim.id for claim in claims}) < len(claims):
-        raise LabError(f"{path} registers a claim twice; give every claim its own id")
-    return claims
-
-
-def judge(claim: Claim, outcomes: pd.DataFrame, *, confirmatory: bool, level: float = 0.95) -> Judged:
+def judge(
+    claim: Claim,
+    outcomes: pd.DataFrame,
+    *,
+    confirmatory: bool,
+    level: float = 0.95,
+    test: ClusterTest = DEFAULT_TEST,
+) -> Judged:
     """Judge one claim.
 
     Parameters
     ----------
     outcomes
-        All outcomes of a run, twins included.
+        All outcomes of a run, twins included. An arm without rows leaves the claim undecided.
     confirmatory
-        Whether the run is the registered one.
+        Whether the run is the registered one; a claim that was changed since is not confirmed all the same.
     level
         Coverage of the interval.
+    test
+        Test over packages of a relative claim; a share has its own.
     """
-    column = ENDPOINTS[claim.endpoint].column
-    treatment, baseline = (arm_rows(outcomes, arm) for arm in (claim.treatment, claim.baseline))
-    totals = paired_totals(treatment, baseline, column)
-    n = int(totals["n"].sum())
-    if n == 0:
-        effect = Effect(math.nan, -math.inf, math.inf, 0, 0, "the two arms have no finished task in common")
+    if isinstance(claim, ShareClaim):
+        found = _judge_share(claim, outcomes, level)
     else:
-        effect = relative_effect(
-            totals["treatment"].to_numpy(dtype=np.float64),
-            totals["baseline"].to_numpy(dtype=np.float64),
-            n=n,
-            level=level,
-        )
-    floor = _floor(outcomes, (claim.treatment, claim.baseline), column)
-    ruling = verdict(effect.estimate, (effect.low, effect.high), claim.threshold, floor)
-    return Judged(claim, effect, floor, ruling, confirmatory, totals)
+        found = _judge_relative(claim, outcomes, level, test)
+    lost = claim.broken_seal
+    return replace(found, confirmatory=confirmatory and not lost, confirmatory_lost=lost)
 
 
 def judge_all(
-    claims: Sequence[Claim], outcomes: pd.DataFrame, *, experiment: str, environment: str, configuration_hash: str
+    claims: Sequence[Claim],
+    outcomes: pd.DataFrame,
+    *,
+    experiment: str,
+    environment: str,
+    configuration_hash: str,
+    arms: Collection[str] | None = None,
 ) -> tuple[Judged, ...]:
-    """Judge the claims of an experiment whose two arms have run, with simultaneous (Bonferroni) intervals.
+    """Judge the claims of an experiment that are about its arms, with simultaneous (Bonferroni) intervals.
 
     The family is every claim registered for the experiment, judged or not, so that leaving arms out of a run cannot
-    narrow an interval.
+    narrow an interval or lower an adjusted p value.
+
+    Parameters
+    ----------
+    arms
+        Arms that were to run; one without outcomes leaves its claims undecided. Those that have outcomes unless given.
     """
     family = [claim for claim in claims if claim.experiment == experiment]
-    arms = set(outcomes["arm"].unique())
+    known = set(outcomes["arm"].unique()) if arms is None else set(arms)
     level = 1 - 0.05 / max(1, len(family))
-    return tuple(
+    judged = [
         judge(
             claim,
             outcomes,
@@ -149,15 +161,70 @@ def judge_all(
             level=level,
         )
         for claim in family
-        if {claim.treatment, claim.baseline} <= arms
-    )
-
-
-def _floor(outcomes: pd.DataFrame, arms: Sequence[str], column: str) -> float:
-    """Noise floor from the twins of the arms; NaN when one of them has none."""
-    frames = [
-        twin_differences(arm_rows(outcomes, arm), arm_rows(outcomes, f"{arm}{TWIN_SUFFIX}"), column) for arm in arms
+        if set(claim.arms) <= known
     ]
+    adjusted = holm([one.p for one in judged], family=len(family))
+    return tuple(replace(one, p_holm=p) for one, p in zip(judged, adjusted, strict=True))
+
+
+def _judge_relative(claim: Claim, outcomes: pd.DataFrame, level: float, test: ClusterTest) -> Judged:
+    column = ENDPOINTS[claim.endpoint].column
+    rows = {arm: arm_rows(outcomes, arm) for arm in (*claim.arms, *(f"{arm}{TWIN_SUFFIX}" for arm in claim.arms))}
+    why = _absent(rows, claim.arms)
+    if isinstance(claim, PositionClaim):
+        last = max(
+            (int(originals(rows[arm])["index"].max()) + 1 for arm in claim.arms if not rows[arm].empty), default=0
+        )
+        if not why and last < claim.at + claim.window:
+            why = f"no stream of this run reaches position {claim.at + claim.window}, for it ends at {last}"
+        rows = {arm: window(some, claim.at, claim.window) for arm, some in rows.items()}
+    totals = paired_totals(rows[claim.treatment], rows[claim.baseline], column)
+    n = int(totals["n"].sum())
+    if why or n == 0:
+        effect = Effect(math.nan, -math.inf, math.inf, 0, 0, why or "the two arms have no finished task in common")
+        return Judged(claim, effect, math.nan, Ruling.UNDECIDED, False, totals)
+    treatment, baseline = (totals[side].to_numpy(dtype=np.float64) for side in ("treatment", "baseline"))
+    effect = relative_effect(treatment, baseline, n=n, level=level, test=test)
+    p = p_value(treatment, baseline, claim.threshold, test=test)
+    floor = _floor(rows, claim.arms, column)
+    ruling = verdict(effect.estimate, (effect.low, effect.high), claim.threshold, floor)
+    return Judged(claim, effect, floor, ruling, False, totals, p, p, test.describe(effect.clusters))
+
+
+def _judge_share(claim: ShareClaim, outcomes: pd.DataFrame, level: float) -> Judged:
+    column = ENDPOINTS[claim.endpoint].column
+    first, twin = arm_rows(outcomes, claim.treatment), arm_rows(outcomes, f"{claim.treatment}{TWIN_SUFFIX}")
+    totals = share_totals(first, column, ["package"])
+    hits, counts = (totals[name].to_numpy(dtype=np.float64) for name in ("successes", "n"))
+    coverage = cluster_rate(counts, totals["tasks"].to_numpy(dtype=np.float64), level=level)
+    share = cluster_share(hits, counts, level=level)
+    why = _absent({claim.treatment: first}, claim.arms)
+    if not why and share.n == 0:
+        why = "no task was deployed without a human"
+    if why:
+        effect = Effect(math.nan, -math.inf, math.inf, 0, 0, why)
+        return Judged(claim, effect, math.nan, Ruling.UNDECIDED, False, totals, coverage=coverage)
+    if share.clusters < 2:
+        why = "one package alone says nothing about how shares differ between packages"
+    effect = Effect(share.value, share.low, share.high, share.n, share.clusters, why)
+    floor = _share_floor(first, twin, column)
+    # an effect here is how far the share lies from what is promised
+    beyond = (effect.low - claim.threshold, effect.high - claim.threshold)
+    ruling = verdict(effect.estimate - claim.threshold, beyond, 0.0, floor)
+    p = share_p_value(hits, counts, claim.threshold, level=level)
+    method = "Clopper-Pearson at the effective sample size (Korn and Graubard)"
+    return Judged(claim, effect, floor, ruling, False, totals, p, p, method, coverage)
+
+
+def _absent(rows: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
+    """Which arms have no original task, in words; empty when all have."""
+    empty = [arm for arm in arms if originals(rows[arm]).empty]
+    return f"the run has no finished task of {' and '.join(empty)}" if empty else ""
+
+
+def _floor(rows: dict[str, pd.DataFrame], arms: Sequence[str], column: str) -> float:
+    """Noise floor from the twins of the arms; NaN when one of them has none."""
+    frames = [twin_differences(rows[arm], rows[f"{arm}{TWIN_SUFFIX}"], column) for arm in arms]
     if any(frame.empty for frame in frames):
         return math.nan
     # an interrupted run may lack cells of one twin: only what all have is comparable
@@ -171,6 +238,18 @@ def _floor(outcomes: pd.DataFrame, arms: Sequence[str], column: str) -> float:
         np.stack([frame["difference"].to_numpy(dtype=np.float64) for frame in aligned]),
         np.array([float(frame["mean"].sum()) for frame in aligned]),
     )
+
+
+def _share_floor(first: pd.DataFrame, twin: pd.DataFrame, column: str) -> float:
+    """Noise floor of a share from the arm's twin; NaN when it has none."""
+    keys = ["package", "replicate"]
+    one, other = share_totals(first, column, keys), share_totals(twin, column, keys)
+    shared = one.index.intersection(other.index)
+    return share_noise_floor(_counted(one.loc[shared]), _counted(other.loc[shared]))
+
+
+def _counted(totals: pd.DataFrame) -> tuple[Floats, Floats]:
+    return totals["successes"].to_numpy(dtype=np.float64), totals["n"].to_numpy(dtype=np.float64)
 
 
 def _finite(value: float) -> float | None:

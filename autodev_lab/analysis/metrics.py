@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
+from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.frames import originals
-from autodev_lab.analysis.statistics import Estimate, cluster_rate
+from autodev_lab.analysis.shares import cluster_rate
+from autodev_lab.records import Action
 
-__all__ = ["ENDPOINTS", "Endpoint", "arm_metrics", "paired_totals", "throughput", "twin_differences"]
+__all__ = [
+    "ENDPOINTS",
+    "Endpoint",
+    "arm_metrics",
+    "deployed_alone",
+    "paired_totals",
+    "share_totals",
+    "throughput",
+    "twin_differences",
+    "window",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,31 @@ def throughput(rows: pd.DataFrame) -> Estimate:
     busy = grouped["cell_busy_seconds"].first().to_numpy(dtype=np.float64)
     estimate = cluster_rate(correct, busy)
     return Estimate(estimate.value, estimate.low, estimate.high, len(tasks), estimate.clusters)
+
+
+def window(rows: pd.DataFrame, at: int, reach: int) -> pd.DataFrame:
+    """Rows of the tasks at the stream positions from ``at - reach`` to ``at + reach``, counted from 1."""
+    return rows[(rows["index"] + 1 - at).abs() <= reach]
+
+
+def deployed_alone(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each row's change reached production without a human: by the gate's own decision."""
+    own = rows["decision"].isin([Action.AUTO_DEPLOY.value, Action.DEPLOY_WITH_MONITORING.value])
+    return rows["deployed"].astype(bool) & own
+
+
+def share_totals(rows: pd.DataFrame, column: str, keys: Sequence[str]) -> pd.DataFrame:
+    """What was deployed without a human, and how much of it is right, by package (and replicate).
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the keys, sorted, with columns ``successes``, ``n`` (deployed without a human) and ``tasks``.
+    """
+    tasks = originals(rows)
+    alone = deployed_alone(tasks)
+    marked = tasks[list(keys)].assign(successes=alone & tasks[column].astype(bool), n=alone, tasks=True)
+    return marked.groupby(list(keys), sort=True)[["successes", "n", "tasks"]].sum().astype(np.float64)
 
 
 def paired_totals(treatment: pd.DataFrame, baseline: pd.DataFrame, column: str) -> pd.DataFrame:

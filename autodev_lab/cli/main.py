@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from autodev_lab.cli import power as power_command
 from autodev_lab.cli import run as run_command
 from autodev_lab.cli import show as show_command
 from autodev_lab.cli import solve as solve_command
@@ -25,6 +26,7 @@ app.command("run")(told(run_command.run))
 app.add_typer(tasks_command.app, name="tasks")
 app.command("solve")(told(solve_command.solve))
 app.command("show")(told(show_command.show))
+app.command("power")(told(power_command.power))
 app.command("ui")(told(ui_command.ui))
 
 

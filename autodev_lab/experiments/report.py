@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from autodev_lab.analysis.claims import Claim, Judged, judge_all, read_claims
+from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim, judge_all, read_claims
 from autodev_lab.analysis.frames import arm_rows, originals, read_outcomes
 from autodev_lab.analysis.metrics import arm_metrics
 from autodev_lab.analysis.statistics import Estimate
@@ -46,6 +46,7 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         environment=plan.parameters.environment,
         # half a run is no run of the registered configuration
         configuration_hash=plan.configuration_hash if complete else "",
+        arms=plan.arms,
     )
     metrics = {name: arm_metrics(arm_rows(outcomes, name)) for name in _arm_names(plan, outcomes)}
     if draw:
@@ -151,14 +152,27 @@ def _claim_in_words(one: Judged) -> list[str]:
     lines = [
         f"{claim.id} ({status}): {one.ruling.value.upper()}",
         f"  claim: {claim.statement.strip()}",
-        f"  {claim.treatment} against {claim.baseline} in {claim.endpoint}: {_percent(effect.estimate)} "
+        f"  {_compared(one)}: {_percent(effect.estimate)} "
         f"[{_percent(effect.low)}, {_percent(effect.high)}], threshold {_percent(claim.threshold)}, noise floor "
-        f"{_percent(one.noise_floor)}, n = {effect.n} paired tasks in {effect.clusters} "
-        f"package{'s' if effect.clusters != 1 else ''}.",
+        f"{_percent(one.noise_floor)}, n = {effect.n} {'' if isinstance(claim, ShareClaim) else 'paired '}tasks in "
+        f"{effect.clusters} package{'s' if effect.clusters != 1 else ''}.",
     ]
+    if one.coverage is not None:
+        lines.append(f"  Coverage: {100 * one.coverage.value:.1f} % of the tasks were deployed without a human.")
     if effect.why:
         lines.append(f"  No bounded interval: {effect.why}.")
+    if one.confirmatory_lost:
+        lines.append(f"  Its confirmatory status is lost: {one.confirmatory_lost}.")
     return lines
+
+
+def _compared(one: Judged) -> str:
+    """What the estimate of a claim is of."""
+    claim = one.claim
+    if isinstance(claim, ShareClaim):
+        return f"share right ({claim.endpoint}) of what {claim.treatment} deployed without a human"
+    place = f" at task {claim.at} ± {claim.window}" if isinstance(claim, PositionClaim) else ""
+    return f"{claim.treatment} against {claim.baseline} in {claim.endpoint}{place}"
 
 
 def _arm_names(plan: Plan, outcomes: pd.DataFrame) -> list[str]:
@@ -186,13 +200,13 @@ def _draw(
 
     budget = plan.parameters.budget
     firsts = [name for name in metrics if not name.endswith(TWIN_SUFFIX)]
-    compared = [arm for one in judged for arm in (one.claim.treatment, one.claim.baseline)]
+    compared = [arm for one in judged for arm in one.claim.arms if arm in firsts]
     drawn = {
         "arms": figures.arms_figure({name: metrics[name] for name in firsts}, budget=budget),
         "learning_curve": figures.learning_curve(outcomes, firsts, budget=budget, banded=compared or firsts[:1]),
     }
     for one in judged:
-        if one.effect.n:
+        if one.effect.n and one.claim.kind == "relative":
             sides = (arm_rows(outcomes, arm) for arm in (one.claim.treatment, one.claim.baseline))
             drawn[f"paired_{one.claim.id}"] = figures.paired_differences(one, *sides)
     for name, figure in drawn.items():

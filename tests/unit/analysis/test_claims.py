@@ -27,6 +27,7 @@ CLAIM = Claim(
     threshold=0.3,
     registered={"full": "abc"},
 )
+CLAIM = CLAIM.model_copy(update={"digest": CLAIM.content_digest})
 TASKS, PACKAGES = 40, 8
 
 
@@ -57,6 +58,8 @@ def _row(arm: str, twin: bool, package: str, task: int, *, correct: bool) -> dic
         "solved": correct,
         "correct": correct,
         "escaped": False,
+        "deployed": task % 2 == 0,
+        "decision": "AUTO_DEPLOY" if task % 4 == 0 else "DEPLOY_WITH_MONITORING" if task % 4 == 2 else "REQUEST_REVIEW",
         "candidates": 3 if correct else 10,
         "cell_busy_seconds": 1000.0,
     }

@@ -64,6 +64,21 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
     "solve, no file": (["solve", "none.jsonl"], ["none.jsonl"]),
     "solve, unknown solver": (["solve", SHIPPED, "--solver", "magic"], ["'magic'", "repair"]),
     "solve, budget 0": (["solve", SHIPPED, "--budget", "0"], ["--budget is 0", "at least 1"]),
+    "power, unknown experiment": (["power", "lerning", "--effect", "0.1"], ["'lerning'", "learning"]),
+    "power, no effect": (["power", "learning", "--effect", "nan"], ["--effect is nan", "0.05"]),
+    "power, effect below -1": (["power", "learning", "--effect", "-2"], ["--effect is -2.0", "above -1"]),
+    "power, too great an effect": (["power", "learning", "--effect", "3"], ["--effect 3.0", "more than every task"]),
+    "power, one package": (["power", "learning", "--effect", "0.1", "--packages", "1"], ["--packages is 1", "least 2"]),
+    "power, no tasks": (["power", "learning", "--effect", "0.1", "--tasks", "0"], ["--tasks is 0", "at least 1"]),
+    "power, baseline 1": (["power", "learning", "--effect", "0", "--baseline", "1"], ["--baseline is 1.0", "between"]),
+    "power, pairing 1": (["power", "learning", "--effect", "0", "--pairing", "1"], ["--pairing is 1.0", "0.99"]),
+    "power, too many": (["power", "learning", "--effect", "0", "--tasks", "100000"], ["too many to simulate"]),
+    "power, unknown claim": (
+        ["power", "learning", "--effect", "0", "--claim", "x"],
+        ["'x'", "collective"],
+    ),
+    "power, no run": (["power", "learning", "--effect", "0", "--run", "nowhere"], ["'nowhere'"]),
+    "power, few simulations": (["power", "learning", "--effect", "0", "--simulations", "5"], ["--simulations is 5"]),
     "solve, unknown order": (["solve", SHIPPED, "--order", "random"], ["'random'", "uniform"]),
 }
 """What is typed, and what the sentence says among other things."""

@@ -23,6 +23,8 @@ from autodev_lab.resources import resource
 
 LEARNING = load_experiment("learning")
 KEYS = sorted(Parameters.model_fields)
+ANNOUNCED = {"frozen"}
+"""Arms that a claim is registered for and no experiment has yet."""
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), st.text().map(str.strip)))
@@ -115,7 +117,8 @@ def test_a_profile_spelt_out_is_the_same_configuration() -> None:
 def test_registered_hashes_are_those_of_the_experiments() -> None:
     for claim in read_claims(resource("experiments/claims.yaml")):
         experiment = load_experiment(claim.experiment)
-        assert {claim.treatment, claim.baseline} <= set(experiment.arms)
+        assert set(claim.arms) <= {*experiment.arms, *ANNOUNCED}
+        assert not claim.broken_seal, f"{claim.id}: {claim.broken_seal}"
         assert claim.endpoint in experiment.endpoints
         for profile, registered in claim.registered.items():
             plan = make_plan(experiment, profile=profile)
