@@ -1,0 +1,109 @@
+"""What a label is worth: which check gave it, how that check errs, and how it was selected.
+
+Every change that a gate decided on is labelled by one of two checks. *Production* alone sees a change that was deployed
+without a person: what it rolls back is wrong, but what it calls healthy may be wrong unseen. A *person* sees a change
+that was sent to review, and production sees it afterwards if the answer was yes: a person errs both ways. Taken as the
+truth, the first label makes a gate too sure and the second too unsure, and their mixture changes with the gate itself.
+So the model is of the *right* change behind the label: with the error rates of the check stated, a label gives the
+probability that the change was right (Magder and Hughes 1997, "Logistic regression when the outcome is measured with
+uncertainty", American Journal of Epidemiology 146(2)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autodev_lab.errors import LabError
+from autodev_lab.records import Label, LabelSource
+
+__all__ = ["LARGEST_WEIGHT", "LabelQuality", "due", "weight_of"]
+
+LARGEST_WEIGHT = 10.0
+"""Inverse propensities are cut here, so that one rare label cannot outvote all others: a bit of bias for much less
+variance (Cole and Hernan 2008, "Constructing inverse probability weights", American Journal of Epidemiology 168(6))."""
+
+_EVERY_LABEL = 10
+_GROWTH = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class LabelQuality:
+    """Error rates of the two checks, as stated assumptions.
+
+    Parameters
+    ----------
+    person_accuracy
+        Probability that a person's answer is right, for right and for wrong changes alike.
+    production_power
+        Probability that production shows that a wrong change is wrong. A right change is never rolled back.
+
+    Raises
+    ------
+    LabError
+        If one is not a probability.
+
+    Examples
+    --------
+    >>> quality = LabelQuality(person_accuracy=0.9, production_power=0.5)
+    >>> declined = Label("t", "p", {}, 0.2, success=False, source=LabelSource.PERSON)
+    >>> round(quality.right(declined, 0.8), 3)
+    0.296
+    >>> quality.right(Label("t", "p", {}, 0.2, success=False), 0.8)
+    0.0
+    """
+
+    person_accuracy: float = 0.9
+    production_power: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("person_accuracy", self.person_accuracy),
+            ("production_power", self.production_power),
+        ):
+            if not 0.0 <= value <= 1.0:
+                raise LabError(f"{name} is {value}; it is a probability and must lie between 0 and 1")
+
+    def rates(self, source: LabelSource) -> tuple[float, float]:
+        """Probability that a right change is shown as a success, and that a wrong one is, under a check."""
+        missed = 1.0 - self.production_power
+        if source is LabelSource.PERSON:
+            return self.person_accuracy, (1.0 - self.person_accuracy) * missed
+        return 1.0, missed
+
+    def right(self, label: Label, base: float) -> float:
+        """Probability that the labelled change is right, when a share `base` of such changes is (Bayes' rule)."""
+        if_right, if_wrong = self.rates(label.source)
+        if not label.success:
+            if_right, if_wrong = 1.0 - if_right, 1.0 - if_wrong
+        both = base * if_right + (1.0 - base) * if_wrong
+        return base * if_right / both if both > 0.0 else base
+
+
+def weight_of(label: Label) -> float:
+    """Inverse of the probability with which the change was sent to its check, cut at `LARGEST_WEIGHT`.
+
+    Examples
+    --------
+    >>> weight_of(Label("t", "p", {}, 0.2, success=True, propensity=0.5))
+    2.0
+    """
+    return min(LARGEST_WEIGHT, 1.0 / label.propensity)
+
+
+def due(count: int) -> int:
+    """How many of the first `count` labels a model is fitted on: all of few, and fewer refits as they grow.
+
+    It depends on the number of labels alone and not on when somebody asked, so two deployers who share a memory have
+    the same model.
+
+    Examples
+    --------
+    >>> [due(count) for count in (0, 7, 20, 21, 22, 100)]
+    [0, 7, 20, 20, 22, 94]
+    """
+    if count <= _EVERY_LABEL:
+        return count
+    step = _EVERY_LABEL
+    while (further := max(step + 1, int(step * _GROWTH))) <= count:
+        step = further
+    return step
