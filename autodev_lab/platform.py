@@ -18,7 +18,7 @@ from autodev_lab.agents import (
     Timing,
 )
 from autodev_lab.agents.outcomes import outcome_of
-from autodev_lab.decisions import Gate, HumanTwin, LabelQuality, check_gate_names, make_gate
+from autodev_lab.decisions import PRODUCTION_POWER, Gate, HumanTwin, LabelQuality, check_gate_names, make_gate
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
@@ -62,6 +62,8 @@ class TeamSpec:
         Candidates a task may use, over all its attempts.
     human_accuracy, human_latency_seconds, human_minutes
         Assumptions about the Human twin; the gate is told the accuracy, as it must read people's answers.
+    production_power
+        What the gate assumes of production: the share of wrong changes that production shows to be wrong.
     lease_seconds, poll_seconds
         See `autodev_lab.agents.Timing`.
     max_tries
@@ -83,6 +85,7 @@ class TeamSpec:
     human_accuracy: float = 0.9
     human_latency_seconds: float = 1800.0
     human_minutes: float = 15.0
+    production_power: float = PRODUCTION_POWER
     lease_seconds: float = 900.0
     poll_seconds: float = 300.0
     max_tries: int = 3
@@ -102,7 +105,7 @@ class TeamSpec:
 
     def gate(self) -> Gate:
         """The team's gate, with nothing learned yet."""
-        quality = LabelQuality(person_accuracy=self.human_accuracy)
+        quality = LabelQuality(self.human_accuracy, self.production_power)
         return make_gate(self.policy, self.risk, self.calibrator, quality=quality)
 
 

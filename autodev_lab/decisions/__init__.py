@@ -9,13 +9,14 @@ from autodev_lab.decisions.controls import (
     SmallestFirstPolicy,
 )
 from autodev_lab.decisions.escalation import HumanTwin
-from autodev_lab.decisions.labels import LabelQuality
+from autodev_lab.decisions.labels import PRODUCTION_POWER, LabelQuality
 from autodev_lab.decisions.learned import LearnedRisk
 from autodev_lab.decisions.measures import lines_of, measures_of
 from autodev_lab.decisions.policy import LearnedPolicy, PublishedPolicy
 from autodev_lab.decisions.risk import FiveFactorRisk
 
 __all__ = [
+    "PRODUCTION_POWER",
     "BinnedBetaCalibrator",
     "DeployReviewedPolicy",
     "FiveFactorRisk",

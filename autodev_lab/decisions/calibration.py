@@ -7,15 +7,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from autodev_lab.decisions.labels import LabelQuality, due, weight_of
-from autodev_lab.decisions.logistic import SoftLogistic, fit_labels
+from autodev_lab.decisions.labels import LabelQuality, Tally, due
+from autodev_lab.decisions.logistic import LabelLogistic
 from autodev_lab.records import Label
 
 __all__ = ["BinnedBetaCalibrator", "PlattCalibrator"]
 
 Floats = npt.NDArray[np.float64]
 
-_STEPS = 50
 _NEAREST = 1e-3
 
 
@@ -25,7 +24,7 @@ class BinnedBetaCalibrator:
     A bin's estimate is its own share of right changes shrunk towards the share over all bins, which in turn starts
     from a uniform Beta(1, 1) prior: with no outcomes at all the confidence is .5, and everything goes to review.
     Labels are read as `autodev_lab.decisions.labels` says; a bin of weighted labels counts as many as its weights are
-    worth (Kish 1965, *Survey Sampling*, section 11.7: the squared sum over the sum of squares).
+    worth.
 
     Parameters
     ----------
@@ -52,52 +51,24 @@ class BinnedBetaCalibrator:
             raise ValueError("bins must be at least 1 and strength positive")
         self._strength = strength
         self._quality = quality or LabelQuality()
-        self._bins = [_Tally() for _ in range(bins)]
-        self._all = _Tally()
+        self._bins = [Tally() for _ in range(bins)]
+        self._all = Tally()
         self._overall: float | None = None
 
-    def _bin(self, risk: float) -> _Tally:
+    def _bin(self, risk: float) -> Tally:
         return self._bins[min(len(self._bins) - 1, max(0, int(risk * len(self._bins))))]
 
     def confidence(self, risk: float) -> float:
         """Posterior mean of the probability that a change of this risk is right."""
         if self._overall is None:
-            self._overall = self._all.share(self._quality, 0.5, 2.0)
-        return self._bin(risk).share(self._quality, self._overall, self._strength)
+            self._overall = self._all.share(self._quality, prior=0.5, strength=2.0)
+        return self._bin(risk).share(self._quality, prior=self._overall, strength=self._strength)
 
     def learn(self, label: Label) -> None:
         """Count one labelled outcome."""
         self._overall = None
         for tally in (self._bin(label.risk), self._all):
             tally.add(label)
-
-
-class _Tally:
-    """Labels that differ in nothing but what was shown, by which check: their weights, added up."""
-
-    def __init__(self) -> None:
-        self._weights: dict[tuple[str, bool], float] = {}
-        self._kinds: dict[tuple[str, bool], Label] = {}
-        self._squares = 0.0
-
-    def add(self, label: Label) -> None:
-        weight = weight_of(label)
-        kind = (label.source.value, label.success)
-        self._weights[kind] = self._weights.get(kind, 0.0) + weight
-        self._kinds.setdefault(kind, label)
-        self._squares += weight**2
-
-    def share(self, quality: LabelQuality, prior: float, strength: float) -> float:
-        """Share of right changes, shrunk towards a prior of a strength in labels (expectation-maximisation)."""
-        total = sum(self._weights.values())
-        if not total:
-            return prior
-        worth = total**2 / self._squares
-        share = prior
-        for _ in range(_STEPS):
-            right = sum(weight * quality.right(self._kinds[kind], share) for kind, weight in self._weights.items())
-            share = (worth * right / total + strength * prior) / (worth + strength)
-        return share
 
 
 class PlattCalibrator:
@@ -122,7 +93,7 @@ class PlattCalibrator:
     >>> for number in range(40):
     ...     calibrator.learn(Label(f"t{number}", "p", {}, 0.1 if number % 2 else 0.6, success=number % 2 == 1))
     >>> round(calibrator.confidence(0.1), 1), round(calibrator.confidence(0.6), 1)
-    (0.7, 0.1)
+    (0.8, 0.1)
     """
 
     def __init__(self, strength: float = 0.5, quality: LabelQuality | None = None) -> None:
@@ -132,7 +103,7 @@ class PlattCalibrator:
         self._strength = strength
         self._labels: list[Label] = []
         self._fitted = 0
-        self._model: SoftLogistic | None = None
+        self._model: LabelLogistic | None = None
 
     def confidence(self, risk: float) -> float:
         """The curve's value, rounded to six digits."""
@@ -147,14 +118,14 @@ class PlattCalibrator:
         """Keep a label; the curve is fitted when it is next asked for."""
         self._labels.append(label)
 
-    def _fit(self, labels: list[Label]) -> SoftLogistic:
+    def _fit(self, labels: list[Label]) -> LabelLogistic:
         rows = np.array([[_log_odds(label.risk)] for label in labels])
         model = self._curve(rows, labels)
         return model if model.coefficients[0] <= 0.0 else self._curve(np.zeros_like(rows), labels)
 
-    def _curve(self, rows: Floats, labels: list[Label]) -> SoftLogistic:
-        model = SoftLogistic(strength=self._strength)
-        fit_labels(model, rows, labels, self._quality)
+    def _curve(self, rows: Floats, labels: list[Label]) -> LabelLogistic:
+        model = LabelLogistic(strength=self._strength)
+        model.fit(rows, labels, self._quality)
         return model
 
 

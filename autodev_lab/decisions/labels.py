@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from autodev_lab.errors import LabError
 from autodev_lab.records import Label, LabelSource
 
-__all__ = ["LARGEST_WEIGHT", "LabelQuality", "due", "weight_of"]
+__all__ = ["LARGEST_WEIGHT", "PRODUCTION_POWER", "LabelQuality", "Tally", "due", "weight_of"]
+
+PRODUCTION_POWER = 0.5
+"""Assumed share of wrong changes that production shows to be wrong."""
 
 LARGEST_WEIGHT = 10.0
 """Inverse propensities are cut here, so that one rare label cannot outvote all others: a bit of bias for much less
@@ -24,6 +27,7 @@ variance (Cole and Hernan 2008, "Constructing inverse probability weights", Amer
 
 _EVERY_LABEL = 10
 _GROWTH = 1.1
+_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class LabelQuality:
     """
 
     person_accuracy: float = 0.9
-    production_power: float = 0.5
+    production_power: float = PRODUCTION_POWER
 
     def __post_init__(self) -> None:
         for name, value in (
@@ -88,6 +92,54 @@ def weight_of(label: Label) -> float:
     2.0
     """
     return min(LARGEST_WEIGHT, 1.0 / label.propensity)
+
+
+class Tally:
+    """Labels added up by what was shown and by which check, and the share of right changes behind them.
+
+    Examples
+    --------
+    >>> tally = Tally()
+    >>> for number in range(8):
+    ...     tally.add(Label(f"t{number}", "p", {}, 0.2, success=number > 1))
+    >>> round(tally.share(LabelQuality(production_power=1.0), prior=0.5, strength=2.0), 2)
+    0.7
+    """
+
+    def __init__(self) -> None:
+        self._weights: dict[tuple[LabelSource, bool], float] = {}
+        self._kinds: dict[tuple[LabelSource, bool], Label] = {}
+        self._squares = 0.0
+
+    def add(self, label: Label) -> None:
+        """Count one label by its weight."""
+        kind, weight = (label.source, label.success), weight_of(label)
+        self._weights[kind] = self._weights.get(kind, 0.0) + weight
+        self._kinds.setdefault(kind, label)
+        self._squares += weight**2
+
+    def share(self, quality: LabelQuality, *, prior: float, strength: float) -> float:
+        """Share of right changes, shrunk towards a prior (expectation-maximisation, fifty steps).
+
+        Weighted labels count as many as their weights are worth: the squared sum over the sum of squares (Kish 1965,
+        *Survey Sampling*, section 11.7).
+
+        Parameters
+        ----------
+        quality
+            Error rates of the checks.
+        prior, strength
+            The share before there are labels, and its weight in labels.
+        """
+        total = sum(self._weights.values())
+        if not total:
+            return prior
+        worth = total**2 / self._squares
+        share = prior
+        for _ in range(_STEPS):
+            right = sum(weight * quality.right(self._kinds[kind], share) for kind, weight in self._weights.items())
+            share = (worth * right / total + strength * prior) / (worth + strength)
+        return share
 
 
 def due(count: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autodev_lab.decisions.labels import LabelQuality, due
-from autodev_lab.decisions.logistic import SoftLogistic, fit_labels
+from autodev_lab.decisions.logistic import LabelLogistic
 from autodev_lab.decisions.measures import WORDS, measures_of
 from autodev_lab.decisions.risk import FACTOR_WORDS, FiveFactorRisk
 from autodev_lab.records import Evidence, Label, RiskScore
@@ -26,7 +26,7 @@ class _Fitted:
 
     labels: int
     names: tuple[str, ...]
-    model: SoftLogistic
+    model: LabelLogistic
 
 
 class LearnedRisk:
@@ -123,8 +123,8 @@ class LearnedRisk:
     def _fit_on(self, labels: list[Label]) -> _Fitted:
         names = tuple(sorted(set.intersection(*(set(label.factors) for label in labels))))
         rows = np.array([[label.factors[name] for name in names] for label in labels])
-        model = SoftLogistic(strength=self._strength)
-        fit_labels(model, rows, labels, self._quality)
+        model = LabelLogistic(strength=self._strength)
+        model.fit(rows, labels, self._quality)
         return _Fitted(len(labels), names, model)
 
 

@@ -6,26 +6,30 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 
-from autodev_lab.decisions.labels import LabelQuality, weight_of
+from autodev_lab.decisions.labels import LabelQuality, Tally, weight_of
 from autodev_lab.records import Label
 
-__all__ = ["SoftLogistic", "fit_labels"]
+__all__ = ["LabelLogistic"]
 
 Floats = npt.NDArray[np.float64]
 
 _FARTHEST = 3.0
-_EM_STEPS = 4
-_TOLERANCE = 1e-6
-_MOST_ITERATIONS = 100
+_SMALLEST = 1e-6
 
 
-class SoftLogistic:
-    """Probability that a row is a success, fitted by scikit-learn.
+class LabelLogistic:
+    """Probability that a change is right, from labels whose checks err at stated rates.
 
-    A row whose label is p counts as a success with weight p and as a failure with weight 1 - p. Features are
-    standardised by the (weighted) rows themselves and cut at three standard deviations, so that a change unlike any
-    before is not extrapolated to.
+    A check shows a success with probability ``q = b + (a - b) p`` when a change is right with probability p: a and b
+    are the rates of `LabelQuality`, and p is logistic in the features. The weighted likelihood of what was shown is
+    maximised with a ridge penalty (Magder and Hughes 1997). scikit-learn's logistic regression takes a label for the
+    truth, so the likelihood is written out here and handed to scipy. One pseudo-outcome of each kind is spread over the
+    rows (Platt 1999), so that labels of one kind alone do not make it certain. Features are standardised by the
+    weighted rows themselves and cut at three standard deviations, so that a change unlike any before is not
+    extrapolated to.
 
     Parameters
     ----------
@@ -34,10 +38,11 @@ class SoftLogistic:
 
     Examples
     --------
-    >>> model = SoftLogistic(strength=1.0)
-    >>> model.fit(np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0.1, 0.2, 0.8, 0.9]), np.ones(4))
-    >>> [round(float(p), 2) for p in model.probability(np.array([[0.0], [3.0]]))]
-    [0.28, 0.72]
+    >>> labels = [Label(f"t{n}", "p", {}, 0.2, success=n > 5) for n in range(12)]
+    >>> model = LabelLogistic(strength=1.0)
+    >>> model.fit(np.arange(12.0)[:, np.newaxis], labels, LabelQuality(production_power=1.0))
+    >>> [round(float(p), 2) for p in model.probability(np.array([[0.0], [11.0]]))]
+    [0.1, 0.9]
     """
 
     def __init__(self, *, strength: float) -> None:
@@ -47,49 +52,58 @@ class SoftLogistic:
         self._coefficients: Floats = np.zeros(0)
         self._intercept = 0.0
 
-    def fit(self, rows: Floats, labels: Floats, weights: Floats) -> None:
+    def fit(self, rows: Floats, labels: Sequence[Label], quality: LabelQuality) -> None:
         """Fit anew.
 
         Parameters
         ----------
         rows
-            Features, of shape (n, p).
+            Features of the labelled changes, of shape (n, p).
         labels
-            Probability that each row is a success, of shape (n,); not all 0 and not all 1.
-        weights
-            Of shape (n,), positive.
+            The n labels; at least one.
+        quality
+            Error rates of the checks.
         """
-        from sklearn.linear_model import LogisticRegression  # here: it takes a second, and most gates never fit
-
+        weights = np.array([weight_of(label) for label in labels])
         self._mean = np.average(rows, axis=0, weights=weights)
         spread = np.sqrt(np.average((rows - self._mean) ** 2, axis=0, weights=weights))
-        self._scale = np.where(spread > _TOLERANCE, spread, 1.0)
+        self._scale = np.where(spread > _SMALLEST, spread, 1.0)
         placed = self._placed(rows)
-        model = LogisticRegression(
-            C=self._strength, solver="newton-cholesky", tol=_TOLERANCE, max_iter=_MOST_ITERATIONS
-        )
-        model.fit(
-            np.vstack([placed, placed]),
-            np.repeat([1, 0], len(rows)),
-            sample_weight=np.concatenate([weights * labels, weights * (1.0 - labels)]),
-        )
-        self._coefficients = np.asarray(model.coef_[0], dtype=np.float64)
-        self._intercept = float(model.intercept_[0])
+        rates = np.array([quality.rates(label.source) for label in labels])
+        shown = np.array([label.success for label in labels])
+        # of what was shown: its probability if the change is right, and if it is wrong
+        if_right = np.where(shown, rates[:, 0], 1.0 - rates[:, 0])
+        if_wrong = np.where(shown, rates[:, 1], 1.0 - rates[:, 1])
+        pseudo = 1.0 / len(labels)
+
+        def loss(point: Floats) -> tuple[float, Floats]:
+            p = np.clip(expit(placed @ point[1:] + point[0]), _SMALLEST, 1.0 - _SMALLEST)
+            q = np.maximum(if_wrong + (if_right - if_wrong) * p, _SMALLEST)
+            value = -weights @ np.log(q) - pseudo * np.log(p * (1.0 - p)).sum()
+            slope = -weights * (if_right - if_wrong) * p * (1.0 - p) / q - pseudo * (1.0 - 2.0 * p)
+            penalty = point[1:] / self._strength
+            gradient = np.concatenate([[slope.sum()], placed.T @ slope + penalty])
+            return float(value + penalty @ point[1:] / 2.0), gradient
+
+        start = np.zeros(placed.shape[1] + 1)
+        start[0] = logit(_share(labels, quality))
+        # TNC: as good here as L-BFGS-B, whose threads for tiny matrices wait for one another on a busy machine
+        found = minimize(loss, start, jac=True, method="TNC").x
+        self._intercept, self._coefficients = float(found[0]), np.asarray(found[1:], dtype=np.float64)
 
     def probability(self, rows: Floats) -> Floats:
-        """Probability of success, of shape (n,), for features of shape (n, p)."""
-        log_odds = self._placed(rows) @ self._coefficients + self._intercept
-        odds: Floats = 1.0 / (1.0 + np.exp(-log_odds))
-        return odds
+        """Probability that each change is right, of shape (n,), for features of shape (n, p)."""
+        right: Floats = expit(self._placed(rows) @ self._coefficients + self._intercept)
+        return right
 
     def contributions(self, row: Floats) -> Floats:
-        """What each feature adds to the log-odds of success, against an average row; of shape (p,)."""
+        """What each feature adds to the log-odds of being right, against an average row; of shape (p,)."""
         parts: Floats = self._placed(row[np.newaxis, :])[0] * self._coefficients
         return parts
 
     @property
     def coefficients(self) -> Floats:
-        """Log-odds of success per standard deviation of each feature, of shape (p,)."""
+        """Log-odds of being right per standard deviation of each feature, of shape (p,)."""
         return self._coefficients
 
     def _placed(self, rows: Floats) -> Floats:
@@ -97,28 +111,9 @@ class SoftLogistic:
         return placed
 
 
-def fit_labels(model: SoftLogistic, rows: Floats, labels: Sequence[Label], quality: LabelQuality) -> None:
-    """Fit a model to the probability that a change is right, by labels of checks that err.
-
-    What a label says of its change depends on how likely such a change was right to begin with, so labels and model are
-    improved in turns (expectation-maximisation; Magder and Hughes 1997), four times. One pseudo-outcome of each
-    kind is spread over the rows (Platt 1999), so that labels of one kind alone do not make it certain.
-
-    Parameters
-    ----------
-    model
-        What is fitted.
-    rows
-        Features of the labelled changes, of shape (n, p).
-    labels
-        The n labels; at least one.
-    quality
-        Error rates of the checks.
-    """
-    weights = np.array([weight_of(label) for label in labels])
-    pseudo = 1.0 / len(labels)
-    right = np.full(len(labels), 0.5)
-    for _ in range(_EM_STEPS):
-        read = [quality.right(label, float(base)) for label, base in zip(labels, right, strict=True)]
-        model.fit(rows, (weights * np.array(read) + pseudo) / (weights + 2.0 * pseudo), weights + 2.0 * pseudo)
-        right = model.probability(rows)
+def _share(labels: Sequence[Label], quality: LabelQuality) -> float:
+    """Share of right changes overall: where to begin, since the likelihood may have more than one hill."""
+    tally = Tally()
+    for label in labels:
+        tally.add(label)
+    return tally.share(quality, prior=0.5, strength=2.0)

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from autodev_lab.decisions import PRODUCTION_POWER
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.platform import TeamSpec
@@ -70,6 +71,9 @@ class Parameters(BaseModel):
     human_latency_seconds: float = Field(
         1800.0, ge=0, allow_inf_nan=False, description="virtual seconds until the Human twin answers"
     )
+    production_power: float = Field(
+        PRODUCTION_POWER, ge=0, le=1, description="share of wrong changes that production shows, as the gate assumes"
+    )
     human_minutes: float = Field(15.0, ge=0, allow_inf_nan=False, description="person-minutes an answer costs")
 
     @model_validator(mode="after")
@@ -117,6 +121,7 @@ class Arm(BaseModel):
             human_accuracy=parameters.human_accuracy,
             human_latency_seconds=parameters.human_latency_seconds,
             human_minutes=parameters.human_minutes,
+            production_power=parameters.production_power,
         )
 
 
