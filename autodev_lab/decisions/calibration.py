@@ -37,7 +37,7 @@ class BinnedBetaCalibrator:
 
     Examples
     --------
-    >>> calibrator = BinnedBetaCalibrator()
+    >>> calibrator = BinnedBetaCalibrator(quality=LabelQuality(production_power=0.5))
     >>> calibrator.confidence(0.1)
     0.5
     >>> for number in range(40):
@@ -87,7 +87,7 @@ class PlattCalibrator:
 
     Examples
     --------
-    >>> calibrator = PlattCalibrator()
+    >>> calibrator = PlattCalibrator(quality=LabelQuality(production_power=0.5))
     >>> calibrator.confidence(0.1)
     0.5
     >>> for number in range(40):
