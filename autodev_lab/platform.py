@@ -18,13 +18,7 @@ from autodev_lab.agents import (
     Timing,
 )
 from autodev_lab.agents.outcomes import outcome_of
-from autodev_lab.decisions import (
-    BinnedBetaCalibrator,
-    FiveFactorRisk,
-    HumanTwin,
-    PublishedPolicy,
-    ReviewEverythingPolicy,
-)
+from autodev_lab.decisions import PRODUCTION_POWER, Gate, HumanTwin, LabelQuality, check_gate_names, make_gate
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
@@ -32,7 +26,7 @@ from autodev_lab.learning import PatternLibrary
 from autodev_lab.ledger.bus import InMemoryEventBus
 from autodev_lab.ledger.in_memory import InMemoryLedger
 from autodev_lab.memory import InMemoryMemory
-from autodev_lab.protocols import Environment, Human, Memory, Oracle, Policy, Runtime, Solver
+from autodev_lab.protocols import Environment, Human, Memory, Oracle, Runtime, Solver
 from autodev_lab.records import (
     Attempt,
     Change,
@@ -48,11 +42,6 @@ from autodev_lab.workflow import TERMINAL_STAGES
 
 __all__ = ["Platform", "StreamRun", "TaskRecord", "TeamSpec", "run_stream"]
 
-_POLICIES: Mapping[str, Callable[[], Policy]] = {
-    "published": PublishedPolicy,
-    "review_everything": ReviewEverythingPolicy,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class TeamSpec:
@@ -67,12 +56,14 @@ class TeamSpec:
     order
         How developers order candidates: ``"learned"``, ``"uniform"`` or ``"placebo"`` (learned, with the records
         assigned to the wrong patterns).
-    policy
-        ``"published"`` or ``"review_everything"``.
+    policy, risk, calibrator
+        The gate; see `autodev_lab.decisions.make_gate`.
     budget
         Candidates a task may use, over all its attempts.
     human_accuracy, human_latency_seconds, human_minutes
-        Assumptions about the Human twin.
+        Assumptions about the Human twin; the gate is told the accuracy, as it must read people's answers.
+    production_power
+        What the gate assumes of production: the share of wrong changes that production shows to be wrong.
     lease_seconds, poll_seconds
         See `autodev_lab.agents.Timing`.
     max_tries
@@ -88,10 +79,13 @@ class TeamSpec:
     memory: str = "shared"
     order: str = "learned"
     policy: str = "published"
+    risk: str = ""
+    calibrator: str = ""
     budget: int = 20
     human_accuracy: float = 0.9
     human_latency_seconds: float = 1800.0
     human_minutes: float = 15.0
+    production_power: float = PRODUCTION_POWER
     lease_seconds: float = 900.0
     poll_seconds: float = 300.0
     max_tries: int = 3
@@ -104,10 +98,15 @@ class TeamSpec:
         for name, value, allowed in (
             ("memory", self.memory, ("shared", "isolated")),
             ("order", self.order, ("learned", "uniform", "placebo")),
-            ("policy", self.policy, tuple(_POLICIES)),
         ):
             if value not in allowed:
                 raise LabError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+        check_gate_names(self.policy, self.risk, self.calibrator)
+
+    def gate(self) -> Gate:
+        """The team's gate, with nothing learned yet."""
+        quality = LabelQuality(self.human_accuracy, self.production_power)
+        return make_gate(self.policy, self.risk, self.calibrator, quality=quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +178,8 @@ class Platform:
         Who answers escalations.
     runtime
         Virtual and deterministic unless another is given.
+    gate
+        The spec's unless another is given; it learns, so a gate serves one platform.
     """
 
     def __init__(
@@ -190,6 +191,7 @@ class Platform:
         human: Human,
         seed: int,
         runtime: Runtime | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.runtime: Runtime = runtime or VirtualRuntime(seed=stable_seed(seed, "scheduler"))
         bus = InMemoryEventBus(self.runtime)
@@ -198,6 +200,7 @@ class Platform:
         self._spec = spec
         shared = InMemoryMemory()
         timing = Timing(spec.lease_seconds, spec.poll_seconds)
+        decider = gate or spec.gate()
 
         def surroundings() -> Surroundings:
             memory: Memory = shared if spec.memory == "shared" else InMemoryMemory()
@@ -211,9 +214,9 @@ class Platform:
             Deployer(
                 "deployer-1",
                 surroundings(),
-                risk=FiveFactorRisk(),
-                calibrator=BinnedBetaCalibrator(),
-                policy=_POLICIES[spec.policy](),
+                risk=decider.risk,
+                calibrator=decider.calibrator,
+                policy=decider.policy,
             ),
             Monitor("monitor-1", surroundings()),
         )
@@ -266,6 +269,7 @@ def run_stream(
     oracle: Oracle,
     seed: int,
     human: Human | None = None,
+    gate: Gate | None = None,
     runtime: Runtime | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> StreamRun:
@@ -275,7 +279,7 @@ def run_stream(
     ----------
     items
         The stream, or any part of it.
-    environment, spec, solver, seed, runtime, progress
+    environment, spec, solver, seed, gate, runtime, progress
         See `Platform`.
     oracle
         Judges changes after the run, and stands behind the Human twin. Agents never see it.
@@ -285,7 +289,7 @@ def run_stream(
     Returns
     -------
     StreamRun
-        The same for the same arguments under the virtual runtime.
+        The same for the same arguments under the virtual runtime (a gate that has learned is not the same).
     """
     known = tuple(items)
     truths = {item.task.id: (index, item.task, item.truth) for index, item in enumerate(known)}
@@ -301,7 +305,7 @@ def run_stream(
         latency_seconds=spec.human_latency_seconds,
         minutes=spec.human_minutes,
     )
-    platform = Platform(environment, spec, solver=solver, human=person, seed=seed, runtime=runtime)
+    platform = Platform(environment, spec, solver=solver, human=person, seed=seed, runtime=runtime, gate=gate)
     finished_at, states = platform.run((item.task for item in known), progress)
     records = sorted(
         (_record(state, *truths[state.task.root], oracle) for state in states),

@@ -21,10 +21,12 @@ from autodev_lab.records import (
     Decision,
     Diagnosis,
     Event,
+    Evidence,
     ExposureReport,
     HumanAnswer,
     Inspection,
     Judgement,
+    Label,
     MemoryHit,
     MemoryItem,
     Outcome,
@@ -32,8 +34,8 @@ from autodev_lab.records import (
     PatternTrial,
     Refusal,
     Result,
-    Review,
     RiskAssessment,
+    RiskScore,
     Role,
     Stage,
     StreamItem,
@@ -336,14 +338,12 @@ class PatternLearner(Protocol):
 class RiskModel(Protocol):
     """Scores a reviewed change by what is known before it is deployed."""
 
-    def assess(
-        self, task: Task, change: Change, tests: TestReport, review: Review
-    ) -> tuple[Mapping[str, float], float]:
-        """Factor scores and the risk they combine to, each in [0, 1]."""
+    def assess(self, evidence: Evidence) -> RiskScore:
+        """Risk of the change, what it was computed from, and what moved it most; asking twice changes nothing."""
         ...
 
-    def learn(self, task: Task, outcome: Outcome) -> None:
-        """Take note of what production showed of a task's change."""
+    def learn(self, label: Label) -> None:
+        """Take note of what was shown of a change that some gate decided on."""
         ...
 
 
@@ -351,10 +351,10 @@ class Calibrator(Protocol):
     """Turns a risk into a probability that the change is right, from past outcomes only."""
 
     def confidence(self, risk: float) -> float:
-        """Probability in [0, 1] that a change of this risk succeeds; the prior before there are outcomes."""
+        """Probability in [0, 1] that a change of this risk is right; the prior before there are outcomes."""
         ...
 
-    def learn(self, risk: float, success: bool) -> None:
+    def learn(self, label: Label) -> None:
         """Take note of one labelled outcome."""
         ...
 

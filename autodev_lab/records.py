@@ -24,11 +24,14 @@ __all__ = [
     "Diagnosis",
     "Edit",
     "Event",
+    "Evidence",
     "ExposureReport",
     "HealthReport",
     "HumanAnswer",
     "Inspection",
     "Judgement",
+    "Label",
+    "LabelSource",
     "Lease",
     "LineSpectrum",
     "MemoryHit",
@@ -42,6 +45,7 @@ __all__ = [
     "Result",
     "Review",
     "RiskAssessment",
+    "RiskScore",
     "Role",
     "RolloutStep",
     "Stage",
@@ -106,6 +110,16 @@ class Action(StrEnum):
     AUTO_DEPLOY = "AUTO_DEPLOY"
     DEPLOY_WITH_MONITORING = "DEPLOY_WITH_MONITORING"
     REQUEST_REVIEW = "REQUEST_REVIEW"
+
+
+class LabelSource(StrEnum):
+    """Which check said what became of a change; the two err differently.
+
+    PERSON: a person looked at it first, and production afterwards if the answer was yes. PRODUCTION: production alone.
+    """
+
+    PERSON = "person"
+    PRODUCTION = "production"
 
 
 class CandidateStatus(StrEnum):
@@ -353,7 +367,7 @@ class Plan:
     """What the architect hands on: where to look, how hard it looks, how much to spend.
 
     ``complexity`` is on the specification's scale from 0 to 10; ``budget`` is in candidates;
-    ``similar`` names past tasks found in memory.
+    ``similar`` names past tasks found in memory; ``failing`` counts the failing visible tests.
     """
 
     task_id: str
@@ -361,6 +375,7 @@ class Plan:
     complexity: float
     budget: int
     similar: tuple[str, ...] = ()
+    failing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,18 +459,85 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that the gate may know of a reviewed change before it is deployed.
+
+    ``reworks`` counts the times the task was sent back to a developer before this change.
+    """
+
+    task: Task
+    change: Change
+    plan: Plan
+    tests: TestReport
+    review: Review
+    reworks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RiskScore:
+    """What a risk model says of a change.
+
+    Parameters
+    ----------
+    risk
+        In [0, 1].
+    factors
+        What the risk was computed from: finite numbers by name. They come back with the change's label.
+    reason
+        In words, what moved the risk most.
+    """
+
+    risk: float
+    factors: Mapping[str, float] = field(hash=False)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RiskAssessment:
-    """Factor scores in [0, 1], their combination, and a confidence in [0, 1] that the change is right."""
+    """A change as a policy sees it.
+
+    Parameters
+    ----------
+    task_id
+        The task.
+    factors
+        What the risk was computed from, by name.
+    risk
+        In [0, 1].
+    confidence
+        Probability in [0, 1] that the change is right.
+    lines
+        Lines that the change adds and removes.
+    reason
+        In words, what moved the risk most.
+    """
 
     task_id: str
     factors: Mapping[str, float] = field(hash=False)
     risk: float
     confidence: float
+    lines: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the deployer decided and why; ``explored`` marks the recorded random share that goes to review anyway."""
+    """What the deployer decided and why.
+
+    Parameters
+    ----------
+    task_id, action, assessment
+        What is done to which change, on which assessment.
+    policy
+        Name of the policy.
+    reasons
+        In words.
+    explored
+        Whether the change belongs to the recorded random share that goes to review anyway.
+    propensity
+        Probability, given the assessment, of the path that was taken: review, or deployment of either kind. The path
+        decides which check labels the change, so this is what corrects for the selection of labels.
+    """
 
     task_id: str
     action: Action
@@ -463,6 +545,7 @@ class Decision:
     policy: str
     reasons: tuple[str, ...]
     explored: bool = False
+    propensity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,7 +595,8 @@ Result = Plan | Attempt | TestReport | Review | Decision | RolloutStep | HealthR
 class Outcome:
     """What production *showed* of a task: all that calibrators and learners ever see.
 
-    ``success`` is True or False once production or a person has answered, and None when nothing was learned.
+    ``success`` is True or False once production or a person has answered, and None when nothing was learned;
+    ``source`` says which check answered, and is None with it.
     """
 
     task_id: str
@@ -521,6 +605,37 @@ class Outcome:
     success: bool | None
     change: Change | None
     decision: Decision | None
+    source: LabelSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What became of a change that a gate decided on: all that risk models and calibrators learn from.
+
+    Parameters
+    ----------
+    task_id, package
+        The task, and the package it is in.
+    factors, risk
+        As the risk model scored the change before it was deployed.
+    success
+        What was shown. A person or production may err: it is not the truth.
+    source
+        Which check showed it.
+    propensity
+        Probability in (0, 1] that the change was sent to that check.
+    patterns
+        Patterns the change used.
+    """
+
+    task_id: str
+    package: str
+    factors: Mapping[str, float] = field(hash=False)
+    risk: float
+    success: bool
+    source: LabelSource = LabelSource.PRODUCTION
+    propensity: float = 1.0
+    patterns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,5 +63,5 @@ class Architect(Agent):
         self.memory.add(
             MemoryItem("tasks", query, {"package": task.package}, task.id, self.agent_id, self.runtime.now())
         )
-        plan = Plan(task.id, suspects, complexity_of(suspects), self._budget, similar)
+        plan = Plan(task.id, suspects, complexity_of(suspects), self._budget, similar, diagnosis.total_failed)
         return Move(Stage.PLANNED, plan)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from autodev_lab.agents.base import Agent, Move, Surroundings, last_result
+from autodev_lab.agents.labels import COLLECTION, label_of, read_label, write_label
 from autodev_lab.agents.outcomes import outcome_of
+from autodev_lab.decisions import lines_of
 from autodev_lab.protocols import Calibrator, Policy, RiskModel
 from autodev_lab.records import (
     Action,
@@ -14,15 +17,13 @@ from autodev_lab.records import (
     Change,
     Claim,
     Event,
-    MemoryItem,
-    Outcome,
+    Evidence,
+    Plan,
     Review,
     RiskAssessment,
     Role,
     RolloutStep,
     Stage,
-    Task,
-    TaskKind,
     TestReport,
 )
 from autodev_lab.workflow import TERMINAL_STAGES
@@ -84,9 +85,20 @@ class Deployer(Agent):
     def _decide(self, claim: Claim, change: Change) -> Move:
         self._catch_up()
         task, state = claim.task, claim.state
-        factors, risk = self._risk.assess(task, change, last_result(state, TestReport), last_result(state, Review))
-        assessment = RiskAssessment(task.id, factors, risk, self._calibrator.confidence(risk))
+        evidence = Evidence(
+            task,
+            change,
+            last_result(state, Plan),
+            last_result(state, TestReport),
+            last_result(state, Review),
+            state.reworks,
+        )
+        score = self._risk.assess(evidence)
+        confidence = self._calibrator.confidence(score.risk)
+        assessment = RiskAssessment(task.id, score.factors, score.risk, confidence, lines_of(evidence), score.reason)
         decision = self._policy.decide(assessment, self.rng("decide", task.id, state.reworks))
+        if score.reason:
+            decision = replace(decision, reasons=(*decision.reasons, score.reason))
         self._decided[task.id] = None
         escalated = decision.action is Action.REQUEST_REVIEW
         return Move(Stage.ESCALATED if escalated else Stage.CLEARED, decision)
@@ -108,26 +120,16 @@ class Deployer(Agent):
         if state is None or outcome is None or task_id not in self._decided:
             return
         del self._decided[task_id]
-        if outcome.success is None or outcome.decision is None:
-            return
-        facts: dict[str, str | float | int | bool] = {
-            "package": state.task.package,
-            "kind": state.task.kind.value,
-            "stage": outcome.stage.value,
-            "deployed": outcome.deployed,
-            "success": outcome.success,
-            "risk": outcome.decision.assessment.risk,
-        }
-        text = f"{outcome.decision.action} {state.task.title} {outcome.stage}"
-        self.memory.add(MemoryItem("decisions", text, facts, task_id, self.agent_id, self.runtime.now()))
+        label = label_of(state, outcome)
+        if label is not None:
+            self.memory.add(
+                write_label(label, outcome, state.task.title, agent_id=self.agent_id, at=self.runtime.now())
+            )
 
     def _catch_up(self) -> None:
         """Learn from every label in memory that has not been seen, whoever wrote it."""
-        for item in self.memory.since("decisions", self._cursor):
+        for item in self.memory.since(COLLECTION, self._cursor):
             self._cursor = item.sequence
-            facts = item.facts
-            success = bool(facts["success"])
-            task = Task(item.task_id, str(facts["package"]), TaskKind(str(facts["kind"])), item.text)
-            outcome = Outcome(task.id, Stage(str(facts["stage"])), bool(facts["deployed"]), success, None, None)
-            self._risk.learn(task, outcome)
-            self._calibrator.learn(float(facts["risk"]), success)
+            label = read_label(item)
+            self._risk.learn(label)
+            self._calibrator.learn(label)

@@ -11,10 +11,13 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-__all__ = ["COLUMNS", "KEY", "VERSION", "Column", "Kind", "schema", "to_markdown"]
+__all__ = ["COLUMNS", "KEY", "VERSION", "Column", "Kind", "schema", "to_markdown", "version_of"]
 
-VERSION = 1
+VERSION = 2
 """Grows when a column is added, removed or changes its meaning."""
+
+
+_VERSION_KEY = "autodev_lab.dictionary"
 
 
 class Kind(StrEnum):
@@ -80,11 +83,27 @@ COLUMNS: tuple[Column, ...] = (
     Column("coverage", Kind.NUMBER, "share", "Changed executable lines that visible tests execute.", optional=True),
     Column("quality", Kind.NUMBER, "0 to 10", "The reviewer's mark.", optional=True),
     Column("reworks", Kind.INTEGER, "", "Times the task was sent back to a developer."),
+    Column("lines_changed", Kind.INTEGER, "lines", "Lines that the change adds and removes.", optional=True),
     Column("risk", Kind.NUMBER, "0 to 1", "Risk of the change as assessed before deployment.", optional=True),
     Column("confidence", Kind.NUMBER, "0 to 1", "Calibrated probability that the change is right.", optional=True),
     Column("decision", Kind.TEXT, "", "What the deployer decided.", optional=True),
     Column("policy", Kind.TEXT, "", "Policy that decided.", optional=True),
     Column("explored", Kind.YES_NO, "", "Sent to review by the recorded random share.", optional=True),
+    Column(
+        "propensity",
+        Kind.NUMBER,
+        "0 to 1",
+        "Probability, given the assessment, of the path taken: review, or deployment of either kind.",
+        optional=True,
+    ),
+    Column(
+        "label_source",
+        Kind.TEXT,
+        "",
+        "Check that gave `observed_success`: person (production came after a yes) or production alone.",
+        optional=True,
+    ),
+    Column("factors", Kind.TEXT, "", "What the risk was computed from: a JSON object of numbers.", optional=True),
     Column("human_seconds", Kind.NUMBER, "virtual s", "Latency of the person's answer, 0 without one."),
     Column("human_minutes", Kind.NUMBER, "person-min", "Cost of the person's answer, 0 without one."),
     Column("opened_at", Kind.NUMBER, "virtual s", "When the task became known."),
@@ -112,8 +131,20 @@ def schema(columns: Sequence[Column] = COLUMNS) -> pa.Schema:
     """
     return pa.schema(
         [pa.field(column.name, _ARROW[column.kind], nullable=column.optional) for column in columns],
-        metadata={"autodev_lab.dictionary": str(VERSION)},
+        metadata={_VERSION_KEY: str(VERSION)},
     )
+
+
+def version_of(written: pa.Schema) -> int | None:
+    """Version of the dictionary that a file was written by, or None when the lab did not write it.
+
+    Examples
+    --------
+    >>> version_of(schema()) == VERSION
+    True
+    """
+    text = (written.metadata or {}).get(_VERSION_KEY.encode(), b"").decode(errors="replace")
+    return int(text) if text.isdecimal() else None
 
 
 def to_markdown(columns: Sequence[Column] = COLUMNS) -> str:

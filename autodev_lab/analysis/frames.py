@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from autodev_lab.analysis.dictionary import COLUMNS
+from autodev_lab.analysis.dictionary import COLUMNS, VERSION, version_of
 from autodev_lab.errors import LabError
 
 __all__ = ["Comparison", "Run", "arm_rows", "compare", "originals", "read_outcomes", "read_run"]
@@ -111,14 +111,21 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     Raises
     ------
     LabError
-        If the file is unreadable or lacks columns.
+        If the file is unreadable, of another version of the dictionary, or lacks columns.
     """
     try:
         # reading through an open handle keeps pyarrow from guessing partitions from the path
         with path.open("rb") as stream:
-            frame: pd.DataFrame = pq.read_table(stream).to_pandas()
+            table = pq.read_table(stream)
+            frame: pd.DataFrame = table.to_pandas()
     except (OSError, ValueError) as error:
         raise LabError(f"{path} is not a readable outcomes file; finish its run with --resume") from error
+    version = version_of(table.schema)
+    if version not in (VERSION, None):
+        raise LabError(
+            f"{path} is of version {version} of the data dictionary and this lab reads version {VERSION}; run the "
+            "experiment again, or read it with the lab that its provenance.json names"
+        )
     missing = [column.name for column in COLUMNS if column.name not in frame.columns]
     if missing:
         raise LabError(f"{path} lacks the columns {', '.join(missing)}; it was written by another version of the lab")

@@ -1,16 +1,30 @@
-"""Confidence from past outcomes only: a Beta posterior per risk bin, shrunk towards all outcomes."""
+"""Confidence from past outcomes only: a Beta posterior per risk bin, or a logistic curve through all of them."""
 
 from __future__ import annotations
 
-__all__ = ["BinnedBetaCalibrator"]
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from autodev_lab.decisions.labels import LabelQuality, Tally, due
+from autodev_lab.decisions.logistic import LabelLogistic
+from autodev_lab.records import Label
+
+__all__ = ["BinnedBetaCalibrator", "PlattCalibrator"]
+
+Floats = npt.NDArray[np.float64]
+
+_NEAREST = 1e-3
 
 
 class BinnedBetaCalibrator:
-    """Probability that a change of a given risk succeeds.
+    """Probability that a change of a given risk is right, by equal-width bins of risk.
 
-    Outcomes are counted in equal-width bins of risk. A bin's estimate is its own success share shrunk towards the
-    share over all bins, which in turn starts from a uniform Beta(1, 1) prior: with no outcomes at all the confidence
-    is .5, and everything goes to review.
+    A bin's estimate is its own share of right changes shrunk towards the share over all bins, which in turn starts
+    from a uniform Beta(1, 1) prior: with no outcomes at all the confidence is .5, and everything goes to review.
+    Labels are read as `autodev_lab.decisions.labels` says; a bin of weighted labels counts as many as its weights are
+    worth.
 
     Parameters
     ----------
@@ -18,36 +32,103 @@ class BinnedBetaCalibrator:
         Number of risk bins over [0, 1].
     strength
         Weight of the overall share in each bin, in outcomes.
+    quality
+        Error rates of the checks that label changes.
 
     Examples
     --------
-    >>> calibrator = BinnedBetaCalibrator()
+    >>> calibrator = BinnedBetaCalibrator(quality=LabelQuality(production_power=0.5))
     >>> calibrator.confidence(0.1)
     0.5
-    >>> for _ in range(40):
-    ...     calibrator.learn(0.1, True)
-    >>> round(calibrator.confidence(0.1), 3)
-    0.998
+    >>> for number in range(40):
+    ...     calibrator.learn(Label(f"t{number}", "p", {}, 0.1, success=True))
+    >>> round(calibrator.confidence(0.1), 2)
+    0.99
     """
 
-    def __init__(self, bins: int = 10, strength: float = 4.0) -> None:
+    def __init__(self, bins: int = 10, strength: float = 4.0, quality: LabelQuality | None = None) -> None:
         if bins < 1 or strength <= 0:
             raise ValueError("bins must be at least 1 and strength positive")
         self._strength = strength
-        self._successes = [0] * bins
-        self._counts = [0] * bins
+        self._quality = quality or LabelQuality()
+        self._bins = [Tally() for _ in range(bins)]
+        self._all = Tally()
+        self._overall: float | None = None
 
-    def _bin(self, risk: float) -> int:
-        return min(len(self._counts) - 1, max(0, int(risk * len(self._counts))))
+    def _bin(self, risk: float) -> Tally:
+        return self._bins[min(len(self._bins) - 1, max(0, int(risk * len(self._bins))))]
 
     def confidence(self, risk: float) -> float:
-        """Posterior mean of the success probability at this risk."""
-        overall = (sum(self._successes) + 1) / (sum(self._counts) + 2)
-        place = self._bin(risk)
-        return (self._successes[place] + self._strength * overall) / (self._counts[place] + self._strength)
+        """Posterior mean of the probability that a change of this risk is right."""
+        if self._overall is None:
+            self._overall = self._all.share(self._quality, prior=0.5, strength=2.0)
+        return self._bin(risk).share(self._quality, prior=self._overall, strength=self._strength)
 
-    def learn(self, risk: float, success: bool) -> None:
+    def learn(self, label: Label) -> None:
         """Count one labelled outcome."""
-        place = self._bin(risk)
-        self._counts[place] += 1
-        self._successes[place] += int(success)
+        self._overall = None
+        for tally in (self._bin(label.risk), self._all):
+            tally.add(label)
+
+
+class PlattCalibrator:
+    """Probability that a change of a given risk is right, as a logistic curve in the log-odds of the risk.
+
+    Platt 1999, "Probabilistic outputs for support vector machines", with his one pseudo-outcome of each kind, so that
+    the confidence is .5 before there are outcomes; the slope is penalised, so that few outcomes give one share for all
+    risks. Confidence never rises with risk: a slope that says so is noise, and is left out.
+
+    Parameters
+    ----------
+    strength
+        Inverse of the penalty of the slope. An assumption.
+    quality
+        Error rates of the checks that label changes.
+
+    Examples
+    --------
+    >>> calibrator = PlattCalibrator(quality=LabelQuality(production_power=0.5))
+    >>> calibrator.confidence(0.1)
+    0.5
+    >>> for number in range(40):
+    ...     calibrator.learn(Label(f"t{number}", "p", {}, 0.1 if number % 2 else 0.6, success=number % 2 == 1))
+    >>> round(calibrator.confidence(0.1), 1), round(calibrator.confidence(0.6), 1)
+    (0.8, 0.1)
+    """
+
+    def __init__(self, strength: float = 0.5, quality: LabelQuality | None = None) -> None:
+        if strength <= 0:
+            raise ValueError("strength must be positive")
+        self._quality = quality or LabelQuality()
+        self._strength = strength
+        self._labels: list[Label] = []
+        self._fitted = 0
+        self._model: LabelLogistic | None = None
+
+    def confidence(self, risk: float) -> float:
+        """The curve's value, rounded to six digits."""
+        count = due(len(self._labels))
+        if self._fitted < count:
+            self._model, self._fitted = self._fit(self._labels[:count]), count
+        if self._model is None:
+            return 0.5
+        return round(float(self._model.probability(np.array([[_log_odds(risk)]]))[0]), 6)
+
+    def learn(self, label: Label) -> None:
+        """Keep a label; the curve is fitted when it is next asked for."""
+        self._labels.append(label)
+
+    def _fit(self, labels: list[Label]) -> LabelLogistic:
+        rows = np.array([[_log_odds(label.risk)] for label in labels])
+        model = self._curve(rows, labels)
+        return model if model.coefficients[0] <= 0.0 else self._curve(np.zeros_like(rows), labels)
+
+    def _curve(self, rows: Floats, labels: list[Label]) -> LabelLogistic:
+        model = LabelLogistic(strength=self._strength)
+        model.fit(rows, labels, self._quality)
+        return model
+
+
+def _log_odds(risk: float) -> float:
+    held = min(1.0 - _NEAREST, max(_NEAREST, risk))
+    return math.log(held / (1.0 - held))

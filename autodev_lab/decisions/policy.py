@@ -1,4 +1,4 @@
-"""Policies: what happens to a reviewed change, given its assessment."""
+"""Policies that weigh a change: what happens to it, given its assessment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,38 @@ import numpy as np
 from autodev_lab.errors import LabError
 from autodev_lab.records import Action, Decision, RiskAssessment
 
-__all__ = ["PublishedPolicy", "ReviewEverythingPolicy"]
+__all__ = ["LearnedPolicy", "PublishedPolicy", "explored_decision"]
+
+
+def explored_decision(
+    assessment: RiskAssessment,
+    policy: str,
+    action: Action,
+    reason: str,
+    *,
+    explore: float,
+    rng: np.random.Generator,
+) -> Decision:
+    """A rule's decision, or a review at random in its place, with the probability of the path that was taken.
+
+    The draw is made for every change, so that the seed's use does not depend on the rule.
+
+    Examples
+    --------
+    >>> seen = RiskAssessment("t", {}, risk=0.1, confidence=0.95)
+    >>> made = explored_decision(
+    ...     seen, "mine", Action.AUTO_DEPLOY, "fine", explore=0.05, rng=np.random.default_rng(0)
+    ... )
+    >>> made.action.value, made.propensity
+    ('AUTO_DEPLOY', 0.95)
+    """
+    drawn = bool(rng.random() < explore)
+    if action is Action.REQUEST_REVIEW:
+        return Decision(assessment.task_id, action, assessment, policy, (reason,))
+    if drawn:
+        reasons = (reason, "drawn for review at random")
+        return Decision(assessment.task_id, Action.REQUEST_REVIEW, assessment, policy, reasons, True, explore)
+    return Decision(assessment.task_id, action, assessment, policy, (reason,), propensity=1.0 - explore)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +83,7 @@ class PublishedPolicy:
 
     def __post_init__(self) -> None:
         values = (self.risk_low, self.risk_high, self.risk_critical, self.confidence_low, self.confidence_high)
-        if not all(0.0 <= value <= 1.0 for value in (*values, self.explore)):
-            raise LabError("policy thresholds and the explored share must lie between 0 and 1")
+        _check_shares(*values, self.explore)
         if not (self.risk_low <= self.risk_high <= self.risk_critical and self.confidence_low <= self.confidence_high):
             raise LabError("policy thresholds are out of order: risk_low <= risk_high <= risk_critical is needed")
 
@@ -63,15 +93,9 @@ class PublishedPolicy:
         return "published"
 
     def decide(self, assessment: RiskAssessment, rng: np.random.Generator) -> Decision:
-        """Apply the rule; the random draw is made for every change, so that the seed's use does not depend on it."""
-        explored = bool(rng.random() < self.explore)
+        """Apply the rule."""
         action, reason = self._rule(assessment.risk, assessment.confidence)
-        reasons: tuple[str, ...] = (reason,)
-        if explored and action is not Action.REQUEST_REVIEW:
-            action, reasons = Action.REQUEST_REVIEW, (reason, "drawn for review at random")
-        else:
-            explored = False
-        return Decision(assessment.task_id, action, assessment, self.name, reasons, explored)
+        return explored_decision(assessment, self.name, action, reason, explore=self.explore, rng=rng)
 
     def _rule(self, risk: float, confidence: float) -> tuple[Action, str]:
         shown = f"risk {risk:.2f}, confidence {confidence:.2f}"
@@ -85,16 +109,58 @@ class PublishedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewEverythingPolicy:
-    """Nothing is deployed without a person: the safest policy, and the dearest."""
+class LearnedPolicy:
+    """Deploys what is right with enough confidence; the risk itself counts only where it is critical.
+
+    Parameters
+    ----------
+    auto_deploy_threshold
+        Confidence at or above which a change is deployed (the specification's threshold of that name, .8).
+    risk_critical
+        At or above this the change is escalated at once, whatever the confidence (published: .8).
+    explore
+        Share of changes that go to review whatever the rule says, drawn at random and recorded: without it a gate that
+        deploys everything would never again hear from a person.
+
+    Raises
+    ------
+    LabError
+        If one is outside [0, 1].
+
+    Examples
+    --------
+    >>> policy = LearnedPolicy(explore=0.0)
+    >>> rng = np.random.default_rng(0)
+    >>> policy.decide(RiskAssessment("t", {}, risk=0.3, confidence=0.85), rng).action.value
+    'AUTO_DEPLOY'
+    >>> policy.decide(RiskAssessment("t", {}, risk=0.1, confidence=0.5), rng).action.value
+    'REQUEST_REVIEW'
+    """
+
+    auto_deploy_threshold: float = 0.8
+    risk_critical: float = 0.8
+    explore: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check_shares(self.auto_deploy_threshold, self.risk_critical, self.explore)
 
     @property
     def name(self) -> str:
         """Short name, recorded with every decision."""
-        return "review_everything"
+        return "learned"
 
     def decide(self, assessment: RiskAssessment, rng: np.random.Generator) -> Decision:
-        """Send the change to review."""
-        return Decision(
-            assessment.task_id, Action.REQUEST_REVIEW, assessment, self.name, ("policy reviews everything",)
-        )
+        """Compare the confidence with the threshold."""
+        shown = f"confidence {assessment.confidence:.2f}"
+        if assessment.risk >= self.risk_critical:
+            action, reason = Action.REQUEST_REVIEW, f"risk {assessment.risk:.2f} is critical"
+        elif assessment.confidence >= self.auto_deploy_threshold:
+            action, reason = Action.AUTO_DEPLOY, f"{shown} reaches {self.auto_deploy_threshold:.2f}"
+        else:
+            action, reason = Action.REQUEST_REVIEW, f"{shown} is below {self.auto_deploy_threshold:.2f}"
+        return explored_decision(assessment, self.name, action, reason, explore=self.explore, rng=rng)
+
+
+def _check_shares(*values: float) -> None:
+    if not all(0.0 <= value <= 1.0 for value in values):
+        raise LabError("policy thresholds and the explored share must lie between 0 and 1")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autodev_lab.records import Change, Outcome, Review, Task, TestReport
+from autodev_lab.records import Evidence, Label, RiskScore
 
-__all__ = ["WEIGHTS", "FiveFactorRisk"]
+__all__ = ["FACTOR_WORDS", "WEIGHTS", "FiveFactorRisk"]
 
 WEIGHTS: Mapping[str, float] = {
     "complexity": 0.20,
@@ -16,6 +16,15 @@ WEIGHTS: Mapping[str, float] = {
     "impact_radius": 0.15,
 }
 """The published weights (specification, "Risk-Based Auto-Deployment"): a hypothesis under test, not a fitted model."""
+
+FACTOR_WORDS: Mapping[str, str] = {
+    "complexity": "complexity of the code touched",
+    "test_coverage": "changed lines that no visible test executes",
+    "dependency": "modules that the changed ones rely on",
+    "historical_stability": "this package's record of failed changes",
+    "impact_radius": "reach of the change",
+}
+"""Every factor in words, for the reasons of a decision."""
 
 _COMPLEXITY_CEILING = 20.0
 _SIZE_CEILING = 50.0
@@ -46,13 +55,11 @@ class FiveFactorRisk:
     def __init__(self) -> None:
         self._settled: dict[str, tuple[int, int]] = {}
 
-    def assess(
-        self, task: Task, change: Change, tests: TestReport, review: Review
-    ) -> tuple[Mapping[str, float], float]:
+    def assess(self, evidence: Evidence) -> RiskScore:
         """Factor scores and their weighted sum."""
-        seen = review.inspection
+        seen, tests = evidence.review.inspection, evidence.tests
         others = max(1, seen.modules - 1)
-        failures, total = self._settled.get(task.package, (0, 0))
+        failures, total = self._settled.get(evidence.task.package, (0, 0))
         size = (seen.lines_added + seen.lines_removed) / _SIZE_CEILING
         factors = {
             "complexity": min(1.0, seen.complexity_after / _COMPLEXITY_CEILING),
@@ -61,11 +68,12 @@ class FiveFactorRisk:
             "historical_stability": (failures + 1) / (total + 2),
             "impact_radius": min(1.0, max(seen.dependents / others, size)),
         }
-        return factors, sum(WEIGHTS[name] * value for name, value in factors.items())
+        parts = {name: WEIGHTS[name] * value for name, value in factors.items()}
+        most = max(parts, key=lambda name: parts[name])
+        reason = f"largest part of the risk: {FACTOR_WORDS[most]} ({parts[most]:.2f} of {sum(parts.values()):.2f})"
+        return RiskScore(sum(parts.values()), factors, reason)
 
-    def learn(self, task: Task, outcome: Outcome) -> None:
-        """Count a settled change of the package; an outcome that showed nothing is not counted."""
-        if outcome.success is None:
-            return
-        failures, total = self._settled.get(task.package, (0, 0))
-        self._settled[task.package] = (failures + (not outcome.success), total + 1)
+    def learn(self, label: Label) -> None:
+        """Count a settled change of the package."""
+        failures, total = self._settled.get(label.package, (0, 0))
+        self._settled[label.package] = (failures + (not label.success), total + 1)

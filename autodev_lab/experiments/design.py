@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from autodev_lab.decisions import PRODUCTION_POWER
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.platform import TeamSpec
@@ -63,8 +64,17 @@ class Parameters(BaseModel):
     arms: Names = Field((), description="arms to run, comma-separated; empty runs all")
     twins: bool = Field(True, description="also run every arm with other agent seeds, to measure noise")
     arrival_seconds: float = Field(0.0, ge=0, allow_inf_nan=False, description="virtual seconds between two tasks")
-    policy: str = Field("published", description="who may deploy: published or review_everything")
+    policy: str = Field("published", description="the gate of arms that name none; also module:Class")
+    risk: str = Field("", description="risk model: published, learned or module:Class; empty goes with the policy")
+    calibrator: str = Field("", description="calibrator: binned, platt or module:Class; empty goes with the policy")
     human_accuracy: float = Field(0.9, ge=0, le=1, description="share of escalations the Human twin answers rightly")
+    human_latency_seconds: float = Field(
+        1800.0, ge=0, allow_inf_nan=False, description="virtual seconds until the Human twin answers"
+    )
+    production_power: float = Field(
+        PRODUCTION_POWER, ge=0, le=1, description="share of wrong changes that production shows, as the gate assumes"
+    )
+    human_minutes: float = Field(15.0, ge=0, allow_inf_nan=False, description="person-minutes an answer costs")
 
     @model_validator(mode="after")
     def _pool_holds_the_sample(self) -> Parameters:
@@ -81,7 +91,11 @@ class Parameters(BaseModel):
 
 
 class Arm(BaseModel):
-    """One configuration to compare. `developers` is a number, or ``team`` for the parameter of that name."""
+    """One configuration to compare. `developers` is a number, or ``team`` for the parameter of that name.
+
+    An arm that names a `policy` has the risk model and calibrator that go with it unless it names them as well; an arm
+    that names no policy has the gate of the parameters but for what it names.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -89,16 +103,25 @@ class Arm(BaseModel):
     developers: int | Literal["team"] = 1
     memory: Literal["shared", "isolated"] = "shared"
     order: Literal["learned", "uniform", "placebo"] = "learned"
+    policy: str = ""
+    risk: str = ""
+    calibrator: str = ""
 
     def team(self, parameters: Parameters) -> TeamSpec:
         """The team this arm stands for under the parameters."""
+        inherits = not self.policy
         return TeamSpec(
             developers=parameters.developers if self.developers == "team" else self.developers,
             memory=self.memory,
             order=self.order,
-            policy=parameters.policy,
+            policy=self.policy or parameters.policy,
+            risk=self.risk or (parameters.risk if inherits else ""),
+            calibrator=self.calibrator or (parameters.calibrator if inherits else ""),
             budget=parameters.budget,
             human_accuracy=parameters.human_accuracy,
+            human_latency_seconds=parameters.human_latency_seconds,
+            human_minutes=parameters.human_minutes,
+            production_power=parameters.production_power,
         )
 
 

@@ -106,11 +106,15 @@ def row_of(cell: Cell, record: TaskRecord, finished_at: float, busy: float) -> R
         "coverage": tests.coverage if tests else None,
         "quality": review.quality if review else None,
         "reworks": state.reworks,
+        "lines_changed": review.inspection.lines_added + review.inspection.lines_removed if review else None,
         "risk": decision.assessment.risk if decision else None,
         "confidence": decision.assessment.confidence if decision else None,
         "decision": decision.action.value if decision else None,
         "policy": decision.policy if decision else None,
         "explored": decision.explored if decision else None,
+        "propensity": decision.propensity if decision else None,
+        "label_source": record.outcome.source.value if record.outcome.source else None,
+        "factors": _factors(decision) if decision else None,
         "human_seconds": float(sum(answer.seconds for answer in answers)),
         "human_minutes": float(sum(answer.cost for answer in answers)),
         "opened_at": record.opened_at,
@@ -151,6 +155,10 @@ def _last(state: TaskState, kind: type[R]) -> R | None:
         if isinstance(entry.result, kind):
             return entry.result
     return None
+
+
+def _factors(decision: Decision) -> str:
+    return json.dumps({name: round(value, 6) for name, value in decision.assessment.factors.items()}, sort_keys=True)
 
 
 def _developer(state: TaskState) -> str | None:

@@ -10,10 +10,18 @@ from autodev_lab.records import Action, Decision, RiskAssessment
 __all__ = ["check_policy"]
 
 _GRID = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+_DRAWS = 40
 
 
-def check_policy(policy: Policy) -> None:
+def check_policy(policy: Policy, *, control: bool = False) -> None:
     """Check that a policy keeps its promises over a grid of risks and confidences.
+
+    Parameters
+    ----------
+    policy
+        The policy.
+    control
+        Whether it is a control that looks at neither risk nor confidence: it need not send the worst change to review.
 
     Raises
     ------
@@ -22,27 +30,43 @@ def check_policy(policy: Policy) -> None:
 
     Examples
     --------
-    >>> from autodev_lab.decisions import PublishedPolicy
+    >>> from autodev_lab.decisions import PublishedPolicy, RandomPolicy
     >>> check_policy(PublishedPolicy())
+    >>> check_policy(RandomPolicy(), control=True)
     """
     assert policy.name, "a policy must have a name"
     for risk in _GRID:
         for confidence in _GRID:
-            assessment = RiskAssessment("t", {"factor": risk}, risk, confidence)
-            decision = _decide(policy, assessment)
-            where = f"at risk {risk} and confidence {confidence}"
-            assert isinstance(decision.action, Action), f"decide must choose an Action {where}"
-            assert decision.task_id == "t", f"a decision must name its task {where}"
-            assert decision.assessment == assessment, f"a decision must hold the assessment it rests on {where}"
-            assert decision.policy == policy.name, f"a decision must name its policy {where}"
-            assert decision.reasons and all(decision.reasons), f"a decision must give its reasons {where}"
-            assert _decide(policy, assessment) == decision, f"the same draw must give the same decision {where}"
-            assert not decision.explored or decision.action is Action.REQUEST_REVIEW, (
-                f"an explored change must go to review {where}"
-            )
-    worst = _decide(policy, RiskAssessment("t", {}, 1.0, 0.0)).action
-    assert worst is Action.REQUEST_REVIEW, f"a change of risk 1 and confidence 0 must go to review, not to {worst}"
+            for draw in range(_DRAWS):
+                _check_decision(policy, RiskAssessment("t", {"factor": risk}, risk, confidence, 2), draw)
+    for draw in range(_DRAWS):
+        best = _decide(policy, RiskAssessment("t", {}, 0.0, 1.0, 2), draw).action
+        worst = _decide(policy, RiskAssessment("t", {}, 1.0, 0.0, 2), draw).action
+        assert worst is best or worst is Action.REQUEST_REVIEW, (
+            f"a change of risk 1 and confidence 0 must not go further ({worst}) than one of risk 0 and confidence 1 "
+            f"({best})"
+        )
+        assert control or worst is Action.REQUEST_REVIEW, (
+            f"a change of risk 1 and confidence 0 must go to review, not to {worst}"
+        )
 
 
-def _decide(policy: Policy, assessment: RiskAssessment) -> Decision:
-    return policy.decide(assessment, np.random.Generator(np.random.PCG64(0)))
+def _check_decision(policy: Policy, assessment: RiskAssessment, draw: int) -> None:
+    decision = _decide(policy, assessment, draw)
+    where = f"at risk {assessment.risk} and confidence {assessment.confidence}"
+    assert isinstance(decision.action, Action), f"decide must choose an Action {where}"
+    assert decision.task_id == "t", f"a decision must name its task {where}"
+    assert decision.assessment == assessment, f"a decision must hold the assessment it rests on {where}"
+    assert decision.policy == policy.name, f"a decision must name its policy {where}"
+    assert decision.reasons and all(decision.reasons), f"a decision must give its reasons {where}"
+    assert _decide(policy, assessment, draw) == decision, f"the same draw must give the same decision {where}"
+    assert not decision.explored or decision.action is Action.REQUEST_REVIEW, (
+        f"an explored change must go to review {where}"
+    )
+    assert 0.0 < decision.propensity <= 1.0, (
+        f"the probability of the path taken must lie above 0 and be at most 1, not be {decision.propensity} {where}"
+    )
+
+
+def _decide(policy: Policy, assessment: RiskAssessment, draw: int) -> Decision:
+    return policy.decide(assessment, np.random.Generator(np.random.PCG64(draw)))

@@ -3,10 +3,19 @@
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from autodev_lab.agents import Deployer, Surroundings
 from autodev_lab.agents.base import changes_of
+from autodev_lab.agents.labels import read_label, write_label
+from autodev_lab.decisions import DeployReviewedPolicy, Gate, RandomPolicy, ReviewEverythingPolicy
 from autodev_lab.errors import LabError
 from autodev_lab.kernel.live import AsyncioRuntime
+from autodev_lab.kernel.virtual import VirtualRuntime
+from autodev_lab.ledger.bus import InMemoryEventBus
+from autodev_lab.ledger.in_memory import InMemoryLedger
+from autodev_lab.memory import InMemoryMemory
 from autodev_lab.platform import Platform, TeamSpec, run_stream
 from autodev_lab.records import (
     Attempt,
@@ -18,8 +27,12 @@ from autodev_lab.records import (
     HumanAnswer,
     Inspection,
     Judgement,
+    Label,
+    LabelSource,
     LineSpectrum,
+    Outcome,
     PatternTrial,
+    RiskScore,
     Stage,
     StreamItem,
     Task,
@@ -285,7 +298,15 @@ def test_equal_task_ids_are_refused():
 
 @pytest.mark.parametrize(
     ("field_name", "value"),
-    [("budget", 0), ("developers", 0), ("memory", "telepathic"), ("order", "?"), ("policy", "")],
+    [
+        ("budget", 0),
+        ("developers", 0),
+        ("memory", "telepathic"),
+        ("order", "?"),
+        ("policy", ""),
+        ("risk", "?"),
+        ("calibrator", "?"),
+    ],
 )
 def test_a_wrong_team_gets_one_sentence(field_name, value):
     with pytest.raises(LabError, match=field_name):
@@ -303,3 +324,124 @@ def test_no_agent_knows_another():
     for agent in platform.agents:
         others = [other for other in platform.agents if other is not agent]
         assert not any(value is other for value in vars(agent).values() for other in others)
+
+
+# ----------------------------------------------------------------------------------------------- labels of the gate
+
+
+def _slow_items(n, gap=3000.0):
+    items = _items(*(f"t{number}" for number in range(n)))
+    return [StreamItem(replace(item.task, arrival=gap * number), item.truth) for number, item in enumerate(items)]
+
+
+def _gate_run(world, gate, *, n=12, approve=True):
+    return run_stream(
+        _slow_items(n), world, SPEC, solver=CountingSolver(), oracle=world, seed=1, human=Person(approve), gate=gate
+    )
+
+
+@dataclass
+class Heard:
+    """A risk model and calibrator that keep what they were told."""
+
+    labels: list[Label] = field(default_factory=list)
+
+    def assess(self, evidence):
+        return RiskScore(0.1, {"asked": float(len(self.labels))}, "because")
+
+    def confidence(self, risk):
+        return 0.95
+
+    def learn(self, label):
+        self.labels.append(label)
+
+
+def test_every_decision_comes_back_as_a_label_with_what_was_known_when_it_was_made():
+    heard = Heard()
+    run = _gate_run(WrittenWorld(), Gate(heard, Heard(), DeployReviewedPolicy()))
+    assert [label.task_id for label in heard.labels] == [f"t{n}" for n in range(11)]  # the last has nobody to tell
+    for number, label in enumerate(heard.labels):
+        assert (label.package, label.success, label.source) == ("toolz", True, LabelSource.PRODUCTION)
+        assert label.factors == {"asked": float(number)} and label.risk == 0.1 and label.patterns == ("p",)
+        assert label.propensity == 1.0
+    assert all(record.outcome.decision.reasons[-1] == "because" for record in run.records)
+    assert all(record.outcome.decision.assessment.lines == 2 for record in run.records)
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_persons_answer_is_told_apart_from_productions(approve):
+    heard = Heard()
+    _gate_run(WrittenWorld(), Gate(heard, Heard(), ReviewEverythingPolicy()), approve=approve)
+    assert {(label.source, label.success) for label in heard.labels} == {(LabelSource.PERSON, approve)}
+
+
+def test_what_production_shows_after_a_yes_is_still_of_changes_a_person_let_through():
+    world = WrittenWorld(exposures={"t3": {Stage.CANARY: [("exposure_test",)]}})
+    heard = Heard()
+    _gate_run(world, Gate(heard, Heard(), ReviewEverythingPolicy()))
+    assert [(label.source, label.success) for label in heard.labels if label.task_id == "t3"] == [
+        (LabelSource.PERSON, False)
+    ]
+
+
+def test_labels_carry_the_odds_of_their_selection():
+    heard = Heard()
+    run = _gate_run(WrittenWorld(), Gate(heard, Heard(), RandomPolicy(0.25)), n=40)
+    odds = {label.task_id: (label.source, label.propensity) for label in heard.labels}
+    assert set(odds.values()) == {(LabelSource.PERSON, 0.75), (LabelSource.PRODUCTION, 0.25)}
+    for record in run.records:
+        if record.task.id in odds:
+            assert record.outcome.source is odds[record.task.id][0]
+            assert record.outcome.decision.propensity == odds[record.task.id][1]
+
+
+@given(
+    st.builds(
+        Label,
+        st.text(min_size=1),
+        st.text(),
+        st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)),
+        st.floats(0, 1),
+        st.booleans(),
+        st.sampled_from(LabelSource),
+        st.floats(0.01, 1),
+        st.lists(st.text(), unique=True).map(tuple),
+    )
+)
+def test_a_label_survives_its_way_through_a_memory(label):
+    outcome = Outcome(label.task_id, Stage.HEALTHY, True, label.success, None, None, label.source)
+    memory = InMemoryMemory()
+    memory.add(write_label(label, outcome, "a test fails", agent_id="deployer-1", at=1.0))
+    (item,) = memory.since("decisions", -1)
+    assert read_label(item) == label
+
+
+def test_deployers_learn_from_one_another_through_a_shared_memory_and_not_without():
+    def heard_by_another(shared):
+        world, memory = WrittenWorld(), InMemoryMemory()
+        runtime = VirtualRuntime(seed=1)
+        bus = InMemoryEventBus(runtime)
+        listener = Heard()
+        near = Surroundings(runtime, InMemoryLedger(runtime, bus), bus, world, memory, 1)
+        far = replace(near, memory=memory if shared else InMemoryMemory())
+        ours = Deployer("deployer-1", near, risk=Heard(), calibrator=Heard(), policy=DeployReviewedPolicy())
+        other = Deployer("deployer-2", far, risk=listener, calibrator=Heard(), policy=DeployReviewedPolicy())
+        label = Label("t1", "toolz", {"asked": 0.0}, 0.1, True)
+        ours.memory.add(write_label(label, Outcome("t1", Stage.HEALTHY, True, True, None, None), "", agent_id="", at=0))
+        other._catch_up()
+        return listener.labels
+
+    assert len(heard_by_another(shared=True)) == 1
+    assert heard_by_another(shared=False) == []
+
+
+def test_a_learned_gate_repeats_itself():
+    spec = replace(SPEC, policy="learned", human_latency_seconds=60.0)
+    world = WrittenWorld()
+
+    def once():
+        return run_stream(_slow_items(30), world, spec, solver=CountingSolver(), oracle=world, seed=4)
+
+    assert once() == once()
+    last = once().records[-1].outcome.decision
+    assert last.policy == "learned" and "settled" in last.reasons[-1]

@@ -6,19 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodev_lab.decisions import (
-    BinnedBetaCalibrator,
+    DeployReviewedPolicy,
     FiveFactorRisk,
     HumanTwin,
+    LearnedPolicy,
     PublishedPolicy,
+    RandomPolicy,
     ReviewEverythingPolicy,
+    SmallestFirstPolicy,
 )
 from autodev_lab.errors import LabError
 from autodev_lab.records import (
     Action,
     Attempt,
     Change,
+    Evidence,
     Inspection,
-    Outcome,
+    Label,
+    Plan,
     Review,
     RiskAssessment,
     Stage,
@@ -28,6 +33,7 @@ from autodev_lab.records import (
     TaskState,
     TestReport,
 )
+from autodev_lab.testing import check_policy, check_risk_model
 
 TASK = Task("t", "toolz", TaskKind.INJECTED, "a test fails")
 CHANGE = Change("t", (), "", "repair", ("negate",))
@@ -52,7 +58,9 @@ def _review(**changes):
 
 
 def _assess(model=None, covered=1, **changes):
-    return (model or FiveFactorRisk()).assess(TASK, CHANGE, TestReport("t", 3, (), 1, covered), _review(**changes))
+    tests = TestReport("t", 3, (), 1, covered)
+    score = (model or FiveFactorRisk()).assess(Evidence(TASK, CHANGE, Plan("t", (), 1.0, 5), tests, _review(**changes)))
+    return score.factors, score.risk
 
 
 @given(st.integers(0, 60), st.integers(0, 300), st.integers(0, 9), st.integers(0, 9), st.integers(0, 1))
@@ -87,34 +95,20 @@ def test_each_factor_moves_the_risk_the_right_way(factor, worse):
 
 
 def test_history_moves_stability_both_ways():
-    def outcome(success):
-        return Outcome("t", Stage.HEALTHY if success else Stage.ROLLED_BACK, True, success, CHANGE, None)
-
     start = _assess()[0]["historical_stability"]
     good, bad = FiveFactorRisk(), FiveFactorRisk()
-    good.learn(TASK, outcome(True))
-    bad.learn(TASK, outcome(False))
-    bad.learn(TASK, outcome(None))
+    good.learn(Label("t", "toolz", {}, 0.2, success=True))
+    bad.learn(Label("t", "toolz", {}, 0.2, success=False))
+    elsewhere = FiveFactorRisk()
+    elsewhere.learn(Label("t", "funcy", {}, 0.2, success=False))
     assert _assess(good)[0]["historical_stability"] < start < _assess(bad)[0]["historical_stability"]
-    assert start == 0.5
+    assert start == _assess(elsewhere)[0]["historical_stability"] == 0.5
 
 
-@given(st.lists(st.tuples(shares, st.booleans()), max_size=40), shares)
-def test_confidence_is_a_probability_and_starts_undecided(outcomes, risk):
-    calibrator = BinnedBetaCalibrator()
-    assert calibrator.confidence(risk) == 0.5
-    for past, success in outcomes:
-        calibrator.learn(past, success)
-    assert 0.0 < calibrator.confidence(risk) < 1.0
-
-
-def test_confidence_tells_risky_from_safe():
-    calibrator = BinnedBetaCalibrator()
-    for number in range(200):
-        calibrator.learn(0.15, number % 10 != 0)
-        calibrator.learn(0.65, number % 2 == 0)
-    assert calibrator.confidence(0.15) == pytest.approx(0.9, abs=0.02)
-    assert calibrator.confidence(0.65) == pytest.approx(0.5, abs=0.02)
+def test_the_formula_keeps_the_contract_and_says_what_weighs_most():
+    check_risk_model(FiveFactorRisk)
+    evidence = Evidence(TASK, CHANGE, Plan("t", (), 1.0, 5), TestReport("t", 3, (), 4, 0), _review())
+    assert "no visible test executes (0.30 of" in FiveFactorRisk().assess(evidence).reason
 
 
 @given(shares, shares)
@@ -130,6 +124,60 @@ def test_the_published_rule_as_published(risk, confidence):
     assert decision.reasons and not decision.explored
 
 
+@given(shares, shares, st.integers(0, 5))
+def test_the_learned_policy_asks_for_confidence_alone_until_risk_is_critical(risk, confidence, draw):
+    seen = RiskAssessment("t", {}, risk, confidence)
+    decision = LearnedPolicy(explore=0.0).decide(seen, np.random.default_rng(draw))
+    deployed = decision.action is not Action.REQUEST_REVIEW
+    assert deployed == (confidence >= 0.8 and risk < 0.8)
+    assert LearnedPolicy().auto_deploy_threshold == 0.8
+
+
+@pytest.mark.parametrize("policy", [PublishedPolicy(), LearnedPolicy(), PublishedPolicy(explore=1.0)])
+def test_policies_keep_the_contract(policy):
+    check_policy(policy)
+
+
+@pytest.mark.parametrize(
+    "policy", [DeployReviewedPolicy(), ReviewEverythingPolicy(), RandomPolicy(), SmallestFirstPolicy()]
+)
+def test_controls_keep_the_contract_and_look_at_neither_risk_nor_confidence(policy):
+    check_policy(policy, control=True)
+    for draw in range(20):
+        actions = {
+            policy.decide(RiskAssessment("t", {}, risk, 1 - risk, lines=3), np.random.default_rng(draw)).action
+            for risk in (0.0, 0.5, 1.0)
+        }
+        assert len(actions) == 1
+
+
+def test_the_random_control_deploys_its_share_and_knows_the_odds():
+    rng = np.random.default_rng(3)
+    decisions = [RandomPolicy(0.3).decide(RiskAssessment("t", {}, 0.1, 0.5), rng) for _ in range(3000)]
+    deployed = [one for one in decisions if one.action is Action.AUTO_DEPLOY]
+    assert len(deployed) / len(decisions) == pytest.approx(0.3, abs=0.03)
+    assert {one.propensity for one in deployed} == {0.3}
+    assert {one.propensity for one in decisions if one not in deployed} == {0.7}
+
+
+@pytest.mark.parametrize(("lines", "action"), [(2, Action.AUTO_DEPLOY), (3, Action.REQUEST_REVIEW)])
+def test_the_smallest_changes_go_first(lines, action):
+    seen = RiskAssessment("t", {}, 0.9, 0.1, lines)
+    assert SmallestFirstPolicy(explore=0.0).decide(seen, np.random.default_rng(0)).action is action
+
+
+@pytest.mark.parametrize("policy", [PublishedPolicy(explore=0.2), LearnedPolicy(explore=0.2)])
+def test_inverse_propensities_undo_the_selection(policy):
+    """Of changes that the rule deploys, those sent to review count for all when weighted, and so do the others."""
+    rng, n = np.random.default_rng(5), 4000
+    decisions = [policy.decide(RiskAssessment("t", {}, 0.1, 0.95), rng) for _ in range(n)]
+    for reviewed in (True, False):
+        side = [one for one in decisions if (one.action is Action.REQUEST_REVIEW) is reviewed]
+        assert sum(1 / one.propensity for one in side) == pytest.approx(n, rel=0.1)
+    sure = policy.decide(RiskAssessment("t", {}, 0.9, 0.1), rng)
+    assert sure.action is Action.REQUEST_REVIEW and sure.propensity == 1.0 and not sure.explored
+
+
 def test_the_explored_share_is_recorded_and_as_large_as_said():
     policy, rng = PublishedPolicy(explore=0.2), np.random.default_rng(1)
     decisions = [policy.decide(RiskAssessment("t", {}, 0.1, 0.95), rng) for _ in range(2000)]
@@ -143,6 +191,12 @@ def test_thresholds_out_of_order_are_refused():
         PublishedPolicy(risk_low=0.6)
     with pytest.raises(LabError, match="between 0 and 1"):
         PublishedPolicy(explore=1.5)
+    with pytest.raises(LabError, match="between 0 and 1"):
+        LearnedPolicy(auto_deploy_threshold=-0.1)
+    with pytest.raises(LabError, match="coverage is 2"):
+        RandomPolicy(2.0)
+    with pytest.raises(LabError, match="most_lines"):
+        SmallestFirstPolicy(-1)
 
 
 def test_reviewing_everything_reviews_everything():

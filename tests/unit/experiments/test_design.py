@@ -100,6 +100,12 @@ def test_everything_that_matters_changes_the_hash() -> None:
         {"packages": "funcy"},
         {"arms": "single"},
         {"human_accuracy": 0.8},
+        {"human_latency_seconds": 60.0},
+        {"human_minutes": 5.0},
+        {"production_power": 0.9},
+        {"policy": "learned"},
+        {"risk": "learned"},
+        {"calibrator": "platt"},
     ]
     hashes = {make_plan(LEARNING, profile="quick", overrides=one).configuration_hash for one in changed}
     hashes |= {base.configuration_hash, make_plan(LEARNING, profile="quick", seed=1).configuration_hash}
@@ -152,6 +158,11 @@ def test_every_profile_of_every_experiment_makes_a_plan() -> None:
         ("quick", {"packages": "toolz,toolz"}, "named twice"),
         ("quick", {"environment": "mars"}, "'repository' or 'simulated'"),
         ("quick", {"policy": "none"}, "choose one of published"),
+        ("quick", {"risk": "none"}, "risk is 'none'; choose one of published, learned"),
+        ("quick", {"calibrator": "x:y"}, "calibrator is 'x:y', which cannot be imported"),
+        ("quick", {"human_latency_seconds": "-1"}, "human_latency_seconds is '-1'"),
+        ("quick", {"human_minutes": "inf"}, "human_minutes"),
+        ("quick", {"production_power": "2"}, "production_power is '2'"),
         ("quick", {"human_accuracy": "nan"}, "human_accuracy"),
         ("quick", {"arrival_seconds": "inf"}, "arrival_seconds"),
         ("quick", {"pool_per_package": "3"}, "less than tasks_per_package 10"),
@@ -202,3 +213,35 @@ def test_team_size_is_the_parameter_only_where_the_arm_says_so() -> None:
     assert plan.team("single").developers == 1
     assert plan.team("team_shared").developers == 7
     assert isinstance(plan.experiment, Experiment)
+
+
+def test_a_gate_is_the_parameters_unless_the_arm_names_one() -> None:
+    arms = {
+        "usual": {"description": "the parameters' gate"},
+        "own": {"description": "a gate of its own", "policy": "learned"},
+        "mixed": {"description": "another calibrator", "calibrator": "platt"},
+        "bare": {"description": "no gate", "policy": "deploy_reviewed", "risk": "learned"},
+    }
+    experiment = Experiment.model_validate(LEARNING.model_dump() | {"arms": arms})
+    plan = make_plan(
+        experiment,
+        profile="quick",
+        overrides={"policy": "random", "risk": "published", "calibrator": "binned", "human_minutes": 3.0},
+    )
+    gates = {arm: (team.policy, team.risk, team.calibrator) for arm in arms if (team := plan.team(arm))}
+    assert gates == {
+        "usual": ("random", "published", "binned"),
+        "own": ("learned", "", ""),
+        "mixed": ("random", "published", "platt"),
+        "bare": ("deploy_reviewed", "learned", ""),
+    }
+    assert {plan.team(arm).human_minutes for arm in arms} == {3.0}
+    assert plan.configuration_hash != make_plan(experiment, profile="quick").configuration_hash
+    assert Plan.from_json(plan.as_json()) == plan
+
+
+def test_an_arm_with_an_unknown_gate_is_refused_before_anything_runs() -> None:
+    arms = {"lost": {"description": "?", "policy": "somewhere:Else"}}
+    experiment = Experiment.model_validate(LEARNING.model_dump() | {"arms": arms})
+    with pytest.raises(LabError, match="'somewhere:Else', which cannot be imported"):
+        make_plan(experiment, profile="quick")

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from autodev_lab.decisions import PublishedPolicy
+from autodev_lab.decisions import (
+    BinnedBetaCalibrator,
+    FiveFactorRisk,
+    LearnedRisk,
+    PlattCalibrator,
+    PublishedPolicy,
+    RandomPolicy,
+)
 from autodev_lab.environments.simulated import SimulatedEnvironment, SimulatedWorkspace
 from autodev_lab.kernel import VirtualRuntime
 from autodev_lab.kernel.virtual import VirtualSignal
@@ -32,11 +39,13 @@ from autodev_lab.simulation import SimulatedTruth
 from autodev_lab.solvers.simulated import SimulatedSolver
 from autodev_lab.streams.synthetic import SyntheticStream
 from autodev_lab.testing import (
+    check_calibrator,
     check_environment,
     check_learner,
     check_ledger,
     check_memory,
     check_policy,
+    check_risk_model,
     check_runtime,
     check_solver,
     check_stream,
@@ -240,10 +249,131 @@ class Silent(PublishedPolicy):
         return replace(super().decide(assessment, rng), reasons=())
 
 
-@pytest.mark.parametrize(("policy", "promise"), [(Reckless, "must go to review"), (Silent, "give its reasons")])
+class Certain(PublishedPolicy):
+    def decide(self, assessment, rng):
+        return replace(super().decide(assessment, rng), propensity=0.0)
+
+
+class Moodier(PublishedPolicy):
+    calls = [0]  # noqa: RUF012  # shared on purpose: the policy is frozen
+
+    def decide(self, assessment, rng):
+        self.calls[0] += 1
+        return replace(super().decide(assessment, rng), reasons=(f"call {self.calls[0]}",))
+
+
+@pytest.mark.parametrize(
+    ("policy", "promise"),
+    [
+        (Reckless, "must go to review"),
+        (Silent, "give its reasons"),
+        (Certain, "probability of the path taken"),
+        (Moodier, "the same draw must give the same decision"),
+        (RandomPolicy, "must go to review"),
+    ],
+)
 def test_check_policy_rejects(policy, promise):
     with pytest.raises(AssertionError, match=promise):
         check_policy(policy())
+
+
+class Backwards(PublishedPolicy):
+    def decide(self, assessment, rng):
+        turned = replace(assessment, risk=1.0 - assessment.risk, confidence=1.0 - assessment.confidence)
+        return replace(super().decide(turned, rng), assessment=assessment)
+
+
+def test_check_policy_rejects_a_control_that_likes_risk():
+    with pytest.raises(AssertionError, match="must not go further"):
+        check_policy(Backwards(), control=True)
+
+
+# ------------------------------------------------------------------------------------ risk models, calibrators
+
+
+class Overflows(FiveFactorRisk):
+    def assess(self, evidence):
+        return replace(super().assess(evidence), risk=1.5)
+
+
+class Speechless(FiveFactorRisk):
+    def assess(self, evidence):
+        return replace(super().assess(evidence), reason="")
+
+
+class Undefined(FiveFactorRisk):
+    def assess(self, evidence):
+        return replace(super().assess(evidence), factors={"ratio": float("nan")})
+
+
+class Drifts(FiveFactorRisk):
+    asked = 0
+
+    def assess(self, evidence):
+        self.asked += 1
+        return replace(super().assess(evidence), risk=0.5 / self.asked)
+
+
+class Picky(LearnedRisk):
+    def learn(self, label):
+        assert label.factors["complexity"] is not None
+        super().learn(label)
+
+
+@pytest.mark.parametrize(
+    ("model", "promise"),
+    [
+        (Overflows, "between 0 and 1"),
+        (Speechless, "in words"),
+        (Undefined, "finite number"),
+        (Drifts, "asking twice"),
+    ],
+)
+def test_check_risk_model_rejects(model, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_risk_model(model)
+
+
+def test_check_risk_model_shows_labels_of_other_gates():
+    with pytest.raises(KeyError):
+        check_risk_model(Picky)
+
+
+class Deaf(BinnedBetaCalibrator):
+    def learn(self, label):
+        pass
+
+
+class HearsPeopleOnly(BinnedBetaCalibrator):
+    def learn(self, label):
+        if label.source.value == "person":
+            super().learn(label)
+
+
+class Doubles(PlattCalibrator):
+    def confidence(self, risk):
+        return 2.0 * super().confidence(risk)
+
+
+class ForgetsWhenAsked(BinnedBetaCalibrator):
+    def confidence(self, risk):
+        seen = super().confidence(risk)
+        self.__init__()
+        return seen
+
+
+@pytest.mark.parametrize(
+    ("calibrator", "promise"),
+    [
+        (Deaf, "must raise the confidence"),
+        (HearsPeopleOnly, "shown by production must raise"),
+        (Doubles, "between 0 and 1"),
+        (ForgetsWhenAsked, "asking twice"),
+    ],
+)
+def test_check_calibrator_rejects(calibrator, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_calibrator(calibrator)
 
 
 # -------------------------------------------------------------------------- streams, environments, solvers
