@@ -159,9 +159,7 @@ def replace_condition(site: Site) -> Iterator[Proposal]:
     """A condition for another of the file, a plain test of a variable, or a comparison of two values at hand."""
     for test in site.conditions:
         own = site.text(test)
-        donors, made = site.donor_conditions(8), (*site.simple_conditions(4), *_comparisons(site))
-        mixed = [text for pair in zip(donors, made, strict=False) for text in pair]
-        for other in dict.fromkeys((*mixed, *donors[len(made) :], *made[len(donors) :])):
+        for other in dict.fromkeys((*site.donor_conditions(8), *site.simple_conditions(6), *_comparisons(site))):
             if other != own:
                 yield site.replace(test, other)
 
