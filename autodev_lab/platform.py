@@ -54,8 +54,8 @@ class TeamSpec:
     memory
         ``"shared"``: all agents use one memory. ``"isolated"``: each agent has its own.
     order
-        How developers order candidates: ``"learned"``, ``"uniform"`` or ``"placebo"`` (learned, with the records
-        assigned to the wrong patterns).
+        How developers order candidates: ``"learned"``, ``"uniform"``, ``"static"`` (a hand-made order) or
+        ``"placebo"`` (learned, with the records assigned to the wrong patterns).
     policy, risk, calibrator
         The gate; see `autodev_lab.decisions.make_gate`.
     budget
@@ -97,7 +97,7 @@ class TeamSpec:
             raise LabError(f"developers is {self.developers}; a team needs at least 1")
         for name, value, allowed in (
             ("memory", self.memory, ("shared", "isolated")),
-            ("order", self.order, ("learned", "uniform", "placebo")),
+            ("order", self.order, ("learned", "uniform", "static", "placebo")),
         ):
             if value not in allowed:
                 raise LabError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")

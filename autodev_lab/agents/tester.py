@@ -13,6 +13,8 @@ __all__ = ["Tester"]
 class Tester(Agent):
     """Tests each proposed change."""
 
+    __test__ = False  # not a pytest class
+
     role: ClassVar[Role] = Role.TESTER
 
     async def act(self, claim: Claim) -> Move:

@@ -102,7 +102,7 @@ class Arm(BaseModel):
     description: str
     developers: int | Literal["team"] = 1
     memory: Literal["shared", "isolated"] = "shared"
-    order: Literal["learned", "uniform", "placebo"] = "learned"
+    order: Literal["learned", "uniform", "static", "placebo"] = "learned"
     policy: str = ""
     risk: str = ""
     calibrator: str = ""

@@ -14,7 +14,7 @@ from autodev_lab.records import Attempt, Candidate, Change, Cost, Edit, PatternR
 
 __all__ = ["SimulatedSolver"]
 
-_ORDERS = ("uniform", "learned", "placebo")
+_ORDERS = ("uniform", "static", "learned", "placebo")
 _PRIOR_SUCCESSES = 1.0
 _PRIOR_TRIES = 10.0
 
@@ -25,12 +25,13 @@ class SimulatedSolver:
     ``uniform`` takes the next candidate from a template drawn uniformly each time. ``learned`` prefers templates by
     success per try, shrunk towards 1 in 10, the k-th candidate of a template counting 1/k of its first (if the first
     ones failed, the template is likely the wrong one). ``placebo`` does the same with every template's record
-    exchanged for another's: it has the machinery and none of the knowledge.
+    exchanged for another's: it has the machinery and none of the knowledge. ``static`` goes round the templates in the
+    order of the file: nobody has hand-made knowledge of a made-up world.
 
     Parameters
     ----------
     order
-        ``"uniform"``, ``"learned"`` or ``"placebo"``.
+        ``"uniform"``, ``"static"``, ``"learned"`` or ``"placebo"``.
     candidate_seconds
         Virtual seconds a candidate takes.
 
@@ -91,6 +92,8 @@ class SimulatedSolver:
         """(template, candidate) pairs in the order to try them, at most `most`."""
         if self._order == "uniform":
             return _uniform(sites, rng.random(min(most, sum(count for _, count in sites))).tolist())
+        if self._order == "static":
+            return _ranked(sites, [1.0] * len(sites), [float(number) for number in range(len(sites))])
         names = [name for name, _ in sites]
         records = context.patterns if self._order == "learned" else _exchanged(context.patterns, names)
         rates = [_rate(records.get(name)) for name in names]

@@ -10,13 +10,44 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.records import PatternRecord
 from autodev_lab.solvers.repair.search import Entry, Enumeration
 
-__all__ = ["CandidateOrder", "LearnedOrder", "PlaceboOrder", "UniformOrder", "order_named"]
+__all__ = ["HAND_ORDER", "CandidateOrder", "LearnedOrder", "PlaceboOrder", "StaticOrder", "UniformOrder", "order_named"]
+
+Floats = npt.NDArray[np.float64]
+
+
+HAND_ORDER: tuple[tuple[str, ...], ...] = (
+    (
+        "change-comparison",
+        "extend-condition",
+        "replace-condition",
+        "negate-condition",
+        "drop-condition-operand",
+        "insert-guard",
+        "guard-statement",
+    ),
+    ("replace-function", "replace-method", "replace-argument", "add-argument", "drop-argument", "wrap-call"),
+    ("insert-assignment", "change-assignment", "change-result", "insert-exit"),
+    ("replace-variable", "replace-attribute", "test-for-none", "swap-boolean-operator", "swap-arguments"),
+    ("adjust-number", "replace-constant", "borrow-constant", "change-default", "off-by-one", "change-slice"),
+)
+"""Groups of templates, the most usual kind of fix first; templates in no group come last.
+
+The order follows what is added or changed most in fixes of real bugs: conditions, calls and assignments (Sobreira et
+al. 2018, "Dissection of a bug dataset: anatomy of 395 patches from Defects4J", SANER; Pan, Kim and Whitehead 2009,
+"Toward an understanding of bug fix patterns", EMSE). Who is in which group, and the weights, are our judgement.
+"""
+
+RANK_DECAY = 0.65
+POSITION_DECAY = 1.1
+"""Exponents of `promise_of`, fitted (logistic regression with one level a template) to the 21,500 first candidates, 186
+of them plausible, for 81 bugs injected into the packages marked `development`."""
 
 
 class CandidateOrder(Protocol):
@@ -59,29 +90,21 @@ class LearnedOrder:
     r"""Each step takes the template whose next candidate is most likely to pass, as far as the records tell.
 
     A template's rate of success a trial has a Beta prior; after `s` successes in `n` tries its mean is
-    ``(strength * base + s) / (strength + n)`` where `base` is the rate of all templates together. The candidate at
-    position `k` of a template's own list is less likely than the first by the hazard ``half / (half + k)``, since
-    lists start with what is most suspicious. Ties are broken at random; without any record the order is
-    `UniformOrder`, in distribution and in every draw.
+    ``(strength * base + s) / (strength + n)`` where `base` is the rate of all templates together. Of two candidates of
+    a template, the one at a more suspicious statement and earlier in the template's list is more likely to pass:
+    see `promise_of`. Ties are broken at random; without any record the order is `UniformOrder`, in distribution and
+    in every draw.
 
     Parameters
     ----------
     strength
-        Weight of the prior, in tries.
-    half
-        Position at which a template's chance has fallen to one half.
-
-    Notes
-    -----
-    The defaults are the best of nine settings on 49 development tasks. That selection is optimistic, and no gain over
-    `UniformOrder` has been shown on tasks that were not used for it.
+        Weight of the prior, in tries: with 10, ten tries of a template count as much as all templates together.
     """
 
     name = "learned"
 
-    def __init__(self, strength: float = 30.0, half: float = 2.0) -> None:
+    def __init__(self, strength: float = 10.0) -> None:
         self._strength = strength
-        self._half = half
 
     def arrange(
         self, enumeration: Enumeration, records: Mapping[str, PatternRecord], rng: np.random.Generator
@@ -90,27 +113,33 @@ class LearnedOrder:
         if not any(record.tries > 0 for record in records.values()):
             yield from UniformOrder().arrange(enumeration, records, rng)
             return
-        rates = self._rates(enumeration.patterns, records)
-        tried = np.zeros(len(rates), dtype=np.int64)
-        alive = np.ones(len(rates), dtype=bool)
-        while alive.any():
-            scores = np.where(alive, rates * self._half / (self._half + tried), -1.0)
-            best = np.flatnonzero(scores >= scores.max() * (1 - 1e-12))
-            chosen = int(best[rng.integers(len(best))])
-            entry = enumeration.of(chosen, int(tried[chosen]))
-            if entry is None:
-                alive[chosen] = False
-                continue
-            tried[chosen] += 1
-            yield entry
+        yield from _greedily(enumeration, self._rates(enumeration.patterns, records), rng)
 
-    def _rates(self, patterns: tuple[str, ...], records: Mapping[str, PatternRecord]) -> np.ndarray:
+    def _rates(self, patterns: tuple[str, ...], records: Mapping[str, PatternRecord]) -> Floats:
         """Posterior mean success a trial of every template."""
         known = [records.get(name, PatternRecord(name, 0.0, 0.0)) for name in patterns]
         successes = np.array([record.successes for record in known])
         tries = np.array([record.tries for record in known])
         base = (successes.sum() + 1.0) / (tries.sum() + 50.0)
         return np.asarray((self._strength * base + successes) / (self._strength + tries))
+
+
+class StaticOrder:
+    """The hand-made order: what people change most often in real bug fixes first, whatever the lab has learned.
+
+    `HAND_ORDER` puts templates into groups. Each template of the group at place g (from 1) has the weight 1 / g; within
+    a template, candidates are as likely as in `LearnedOrder`. It is what learning has to beat to be worth its trouble.
+    """
+
+    name = "static"
+
+    def arrange(
+        self, enumeration: Enumeration, records: Mapping[str, PatternRecord], rng: np.random.Generator
+    ) -> Iterator[Entry]:
+        """See `CandidateOrder`; the records are not read."""
+        places = {name: place for place, group in enumerate(HAND_ORDER, start=1) for name in group}
+        last = len(HAND_ORDER) + 1
+        return _greedily(enumeration, np.array([1 / places.get(name, last) for name in enumeration.patterns]), rng)
 
 
 class PlaceboOrder:
@@ -146,6 +175,32 @@ class PlaceboOrder:
         return self._learned.arrange(enumeration, exchanged, rng)
 
 
+def promise_of(entry: Entry) -> float:
+    """How likely a candidate is to pass, relative to the first of its template at the most suspicious statement.
+
+    ``(rank + 2) ** -RANK_DECAY * (position + 2) ** -POSITION_DECAY``, up to a factor, with the place of its statement
+    among the suspicious ones and its own place in its template's list, both from 0.
+    """
+    return float((1 + entry.rank / 2) ** -RANK_DECAY * (1 + entry.position / 2) ** -POSITION_DECAY)
+
+
+def _greedily(enumeration: Enumeration, rates: Floats, rng: np.random.Generator) -> Iterator[Entry]:
+    """Always the candidate of the greatest rate times promise, ties at random; `rates` by template, of shape (P,)."""
+    heads = [enumeration.of(template, 0) for template in range(len(rates))]
+    scores = np.array(
+        [-1.0 if head is None else rate * promise_of(head) for rate, head in zip(rates.tolist(), heads, strict=True)]
+    )
+    while scores.size and scores.max() >= 0:
+        best = np.flatnonzero(scores >= scores.max() * (1 - 1e-12))
+        chosen = int(best[rng.integers(len(best))])
+        entry = heads[chosen]
+        assert entry is not None
+        following = enumeration.of(chosen, entry.position + 1)
+        heads[chosen] = following
+        scores[chosen] = -1.0 if following is None else float(rates[chosen]) * promise_of(following)
+        yield entry
+
+
 def order_named(name: str) -> CandidateOrder:
     """The order a configuration names.
 
@@ -159,7 +214,7 @@ def order_named(name: str) -> CandidateOrder:
     >>> order_named("learned").name
     'learned'
     """
-    orders: tuple[CandidateOrder, ...] = (UniformOrder(), LearnedOrder(), PlaceboOrder())
+    orders: tuple[CandidateOrder, ...] = (UniformOrder(), StaticOrder(), LearnedOrder(), PlaceboOrder())
     for order in orders:
         if order.name == name:
             return order

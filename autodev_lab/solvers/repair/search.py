@@ -60,12 +60,24 @@ class Entry:
         Its place among the candidates of its template, from 0.
     suspiciousness
         Of the statement where it acts.
+    rank
+        That statement's place among the suspicious ones, from 0.
     """
 
     index: int
     candidate: Candidate
     position: int
     suspiciousness: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A proposal at a site, and the site's place among the suspicious ones."""
+
+    rank: int
+    site: Site
+    proposal: Proposal
 
 
 class Enumeration:
@@ -95,7 +107,7 @@ class Enumeration:
         self._seen: set[bytes] = set()
         self._entries: list[Entry] = []
         self._rounds = 0
-        self._offers: list[Iterator[tuple[Site, Proposal]]] | None = None
+        self._offers: list[Iterator[_Offer]] | None = None
 
     def of(self, pattern: int, position: int) -> Entry | None:
         """The candidate of one template (its index) at a position, or None beyond its last."""
@@ -119,7 +131,7 @@ class Enumeration:
         self._offers = None
         self._seen = set()
 
-    def _opened(self) -> list[Iterator[tuple[Site, Proposal]]]:
+    def _opened(self) -> list[Iterator[_Offer]]:
         """Every template's offers, at the place where the last round left them."""
         if self._offers is None:
             sites = tuple(self._open_sites())
@@ -133,7 +145,7 @@ class Enumeration:
                     self._round()
         return self._offers
 
-    def _ranked(self, one: Template, sites: Sequence[Site]) -> Iterator[tuple[Site, Proposal]]:
+    def _ranked(self, one: Template, sites: Sequence[Site]) -> Iterator[_Offer]:
         """A template's offers: early ones at very suspicious sites first, by the product of the two ranks."""
         offers = [
             ((rank + 2) * (turn + 2), rank, turn, proposal)
@@ -142,7 +154,7 @@ class Enumeration:
         ]
         offers.sort(key=lambda offer: offer[:3])
         for _, rank, _, proposal in offers:
-            yield sites[rank], proposal
+            yield _Offer(rank, sites[rank], proposal)
 
     def _round(self) -> None:
         with quiet():
@@ -155,21 +167,24 @@ class Enumeration:
             if self._exhausted[number]:
                 continue
             queue = self._queues[number]
-            edits, site = self._next(offers[number])
+            found = self._next(offers[number])
             full = len(queue) >= self._limits.per_template or len(self._entries) >= self._limits.candidates
-            if edits is None or site is None or full:
+            if found is None or full:
                 self._exhausted[number] = True
                 continue
-            entry = Entry(len(self._entries), Candidate(edits, pattern), len(queue), site.suspiciousness)
+            offer, edits = found
+            entry = Entry(
+                len(self._entries), Candidate(edits, pattern), len(queue), offer.site.suspiciousness, offer.rank
+            )
             queue.append(entry)
             self._entries.append(entry)
 
-    def _next(self, offers: Iterator[tuple[Site, Proposal]]) -> tuple[tuple[Edit, ...] | None, Site | None]:
-        for site, proposal in offers:
-            edits = _checked(site, proposal, self._seen)
+    def _next(self, offers: Iterator[_Offer]) -> tuple[_Offer, tuple[Edit, ...]] | None:
+        for offer in offers:
+            edits = _checked(offer.site, offer.proposal, self._seen)
             if edits is not None:
-                return edits, site
-        return None, None
+                return offer, edits
+        return None
 
 
 def enumerate_candidates(

@@ -69,7 +69,7 @@ def test_the_environment_keeps_the_contract_for_right_and_wrong_changes():
         check_environment(environment, TASK, change)
 
 
-@pytest.mark.parametrize("order", ["uniform", "learned", "placebo"])
+@pytest.mark.parametrize("order", ["uniform", "static", "learned", "placebo"])
 def test_the_solver_keeps_the_contract(order):
     items = list(SyntheticStream(30, seed=5))
     environment = SimulatedEnvironment(items)

@@ -9,7 +9,15 @@ import pytest
 
 from autodev_lab.errors import LabError
 from autodev_lab.records import Diagnosis, PatternRecord, Suspect
-from autodev_lab.solvers.repair.orders import CandidateOrder, LearnedOrder, PlaceboOrder, UniformOrder, order_named
+from autodev_lab.solvers.repair.orders import (
+    HAND_ORDER,
+    CandidateOrder,
+    LearnedOrder,
+    PlaceboOrder,
+    StaticOrder,
+    UniformOrder,
+    order_named,
+)
 from autodev_lab.solvers.repair.search import Entry, Enumeration, Limits, enumerate_candidates
 
 SOURCE = """
@@ -38,10 +46,11 @@ def records(**successes: float) -> dict[str, PatternRecord]:
     return {name: PatternRecord(name, value, 40.0) for name, value in names.items()}
 
 
+ORDERS: tuple[CandidateOrder, ...] = (UniformOrder(), StaticOrder(), LearnedOrder(), PlaceboOrder())
 KNOWN = records(change_comparison=9, wrap_call=0, insert_guard=1, replace_constant=4)
 
 
-@pytest.mark.parametrize("order", [UniformOrder(), LearnedOrder(), PlaceboOrder()], ids=lambda one: one.name)
+@pytest.mark.parametrize("order", ORDERS, ids=lambda one: one.name)
 def test_every_order_is_a_permutation_of_the_enumeration(order: CandidateOrder, enumeration: Enumeration) -> None:
     arranged = list(order.arrange(enumeration, KNOWN, np.random.default_rng(3)))
     assert sorted(arranged, key=lambda entry: entry.index) == list(enumeration.all())
@@ -49,7 +58,7 @@ def test_every_order_is_a_permutation_of_the_enumeration(order: CandidateOrder, 
     assert arranged == again
 
 
-@pytest.mark.parametrize("order", [UniformOrder(), LearnedOrder(), PlaceboOrder()], ids=lambda one: one.name)
+@pytest.mark.parametrize("order", ORDERS, ids=lambda one: one.name)
 def test_a_template_keeps_its_own_order(order: CandidateOrder, enumeration: Enumeration) -> None:
     seen: Counter[str] = Counter()
     for entry in order.arrange(enumeration, KNOWN, np.random.default_rng(4)):
@@ -91,6 +100,22 @@ def test_learned_puts_off_what_failed(enumeration: Enumeration) -> None:
     assert places["wrap-call"] > places["insert-guard"]
 
 
+def test_static_reads_no_records_and_follows_the_hand_order(enumeration: Enumeration) -> None:
+    assert {name for group in HAND_ORDER for name in group} <= set(enumeration.patterns)
+    arranged = list(StaticOrder().arrange(enumeration, KNOWN, np.random.default_rng(1)))
+    assert arranged == list(StaticOrder().arrange(enumeration, {}, np.random.default_rng(1)))
+    firsts = {entry.candidate.pattern: place for place, entry in enumerate(arranged) if entry.position == 0}
+    assert arranged[0].candidate.pattern in HAND_ORDER[0]
+    assert firsts["change-comparison"] < firsts["replace-variable"] < firsts["remove-condition"]
+
+
+def test_a_candidate_at_a_less_suspicious_statement_is_put_off(enumeration: Enumeration) -> None:
+    alike = {name: PatternRecord(name, 1.0, 10.0) for name in enumeration.patterns}
+    arranged = list(LearnedOrder().arrange(enumeration, alike, np.random.default_rng(1)))
+    ranks = [entry.rank for entry in arranged if entry.position == 0]
+    assert ranks == sorted(ranks) and ranks[-1] > 0
+
+
 def test_placebo_gives_the_records_to_other_templates(enumeration: Enumeration) -> None:
     firsts = {
         seed: next(iter(PlaceboOrder(seed).arrange(enumeration, KNOWN, np.random.default_rng(0)))).candidate.pattern
@@ -101,6 +126,7 @@ def test_placebo_gives_the_records_to_other_templates(enumeration: Enumeration) 
 
 
 def test_names_are_known_or_refused() -> None:
-    assert [order_named(name).name for name in ("uniform", "learned", "placebo")] == ["uniform", "learned", "placebo"]
+    names = ["uniform", "static", "learned", "placebo"]
+    assert [order_named(name).name for name in names] == names
     with pytest.raises(LabError, match="choose one of"):
         order_named("best")
