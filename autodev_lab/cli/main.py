@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from autodev_lab.cli import power as power_command
+from autodev_lab.cli import report as report_command
 from autodev_lab.cli import run as run_command
 from autodev_lab.cli import show as show_command
 from autodev_lab.cli import solve as solve_command
@@ -27,6 +28,7 @@ app.add_typer(tasks_command.app, name="tasks")
 app.command("solve")(told(solve_command.solve))
 app.command("show")(told(show_command.show))
 app.command("power")(told(power_command.power))
+app.command("report")(told(report_command.report))
 app.command("ui")(told(ui_command.ui))
 
 

@@ -1,0 +1,71 @@
+"""The one figure that shows what a claim's verdict rests on, by kind of claim."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats
+
+from autodev_lab.analysis.claims import Judged, PositionClaim, ShareClaim
+from autodev_lab.analysis.figures import learning_curve, paired_differences
+from autodev_lab.analysis.frames import arm_rows, originals
+
+__all__ = ["claim_figure", "share_by_package"]
+
+
+def claim_figure(judged: Judged, outcomes: pd.DataFrame, *, budget: int) -> Figure | None:
+    """Forest plot of a relative claim, learning curves of one at a position, shares by package of a share.
+
+    Returns
+    -------
+    Figure or None
+        None when the run has nothing to draw: the claim has no estimate.
+    """
+    if judged.effect.n == 0:
+        return None
+    if isinstance(judged.claim, ShareClaim):
+        return share_by_package(judged)
+    if isinstance(judged.claim, PositionClaim):
+        drawn = [arm for arm in judged.claim.arms if not originals(arm_rows(outcomes, arm)).empty]
+        return learning_curve(outcomes, drawn, budget=budget, banded=drawn)
+    return paired_differences(judged, *(arm_rows(outcomes, arm) for arm in judged.claim.arms))
+
+
+def share_by_package(judged: Judged) -> Figure:
+    """Share right of what was deployed without a human, in every package and over all of them.
+
+    The interval of a package is Clopper and Pearson's (1934, Biometrika 26(4)) at 95 % over its tasks; that over all
+    packages is the claim's own.
+
+    Parameters
+    ----------
+    judged
+        A share claim with at least one deployed task.
+    """
+    totals = judged.totals[judged.totals["n"] > 0]
+    names = [*(str(name) for name in totals.index), "all packages"]
+    hits, counts = (totals[column].to_numpy(dtype=np.float64) for column in ("successes", "n"))
+    low = np.nan_to_num(stats.beta.ppf(0.025, hits, counts - hits + 1), nan=0.0)
+    high = np.nan_to_num(stats.beta.ppf(0.975, hits + 1, counts - hits), nan=1.0)
+    effect = judged.effect
+    values = np.append(hits / counts, effect.estimate)
+    lows, highs = np.append(low, max(0.0, effect.low)), np.append(high, min(1.0, effect.high))
+    sizes = np.append(counts, counts.sum()).astype(int)
+
+    figure = Figure(figsize=(7.5, 0.4 * len(names) + 2.2), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(names), dtype=float)[::-1]
+    axes.hlines(places, lows, highs, color="black", linewidth=2)
+    axes.plot(values, places, "o", color="black", markersize=6)
+    axes.axvline(judged.claim.threshold, color="grey", linewidth=1, linestyle="--", label="threshold")
+    axes.set_yticks(places, [f"{name} (n = {size})" for name, size in zip(names, sizes, strict=True)])
+    axes.set_xlim(0, 1.02)
+    axes.set_xlabel(
+        f"share right of what {judged.claim.treatment} deployed without a human\n"
+        "(95 % intervals over tasks; all packages: the claim's interval)"
+    )
+    axes.set_title(f"{judged.claim.id}: {judged.ruling.value}", fontsize=10)
+    axes.legend(loc="upper left", fontsize=8, frameon=False)
+    axes.grid(axis="x", alpha=0.3)
+    return figure

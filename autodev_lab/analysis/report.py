@@ -1,0 +1,347 @@
+"""The claims report: what runs say of every registered claim, as Markdown, as one HTML page, and as plain data."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+import mistune  # comes with nbconvert, which declares it
+
+from autodev_lab.analysis.claim_figures import claim_figure
+from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim
+from autodev_lab.analysis.dossier import Dossier
+from autodev_lab.analysis.figures import render
+from autodev_lab.analysis.margins import what_would_change
+from autodev_lab.errors import LabError
+
+__all__ = ["Finding", "Report", "make_report"]
+
+NOT_JUDGED = "not judged yet"
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
+th, td { border: 1px solid #ccc; padding: .3rem .6rem; text-align: left; vertical-align: top; }
+th { background: #f3f3f3; }
+img { max-width: 100%; height: auto; }
+h2 { margin-top: 3rem; border-bottom: 1px solid #ccc; }
+code { background: #f3f3f3; padding: 0 .2rem; }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one run says of one claim.
+
+    Parameters
+    ----------
+    dossier
+        The run.
+    judged
+        The claim judged on it.
+    change
+        What would change the verdict, one sentence.
+    figure
+        Name of the figure without its suffix; empty when there is none.
+    """
+
+    dossier: Dossier
+    judged: Judged
+    change: str
+    figure: str
+
+    @property
+    def status(self) -> str:
+        """Confirmatory or exploratory."""
+        return "confirmatory" if self.judged.confirmatory else "exploratory"
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data: the verdict as `run --json` has it, with what the report adds."""
+        dossier = self.dossier
+        return {
+            **self.judged.as_json(),
+            "run_id": dossier.run.id,
+            "environment": dossier.environment,
+            "configuration_hash": dossier.configuration_hash,
+            "altered": list(dossier.altered),
+            "exploratory_because": list(dossier.why_exploratory(self.judged)),
+            "what_would_change": self.change,
+            "figure": f"figures/{self.figure}.png" if self.figure else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Every registered claim with what the given runs say of it.
+
+    Parameters
+    ----------
+    claims
+        Registered claims, in order.
+    dossiers
+        The runs.
+    findings
+        What runs say, in the order of claims, then of runs.
+    figures
+        PNG images by name.
+    """
+
+    claims: tuple[Claim, ...]
+    dossiers: tuple[Dossier, ...]
+    findings: tuple[Finding, ...]
+    figures: Mapping[str, bytes] = field(hash=False)
+
+    def of(self, claim: Claim) -> tuple[Finding, ...]:
+        """What runs say of a claim; empty when none is about it."""
+        return tuple(one for one in self.findings if one.judged.claim.id == claim.id)
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        return {
+            "claims": [
+                {
+                    "id": claim.id,
+                    "statement": _flat(claim.statement),
+                    "verdict": found[0].judged.ruling.value if (found := self.of(claim)) else NOT_JUDGED,
+                    "findings": [one.as_json() for one in found],
+                }
+                for claim in self.claims
+            ],
+            "runs": [
+                {
+                    "run_id": one.run.id,
+                    "version": one.run.provenance.get("version"),
+                    "git_commit": one.run.provenance.get("git_commit"),
+                    "configuration_hash": one.configuration_hash,
+                    "altered": list(one.altered),
+                    "attrition": [
+                        {"package": _label(package), "reason": reason, "tasks": tasks}
+                        for (package, reason), tasks in one.attrition.items()
+                    ],
+                }
+                for one in self.dossiers
+            ],
+        }
+
+    def markdown(self) -> str:
+        """The report as Markdown; figures are files in `figures/` beside it."""
+        return self._markdown(lambda name: f"figures/{name}.png")
+
+    def html(self) -> str:
+        """The same report as one HTML page with its figures in it."""
+        images = {name: base64.b64encode(data).decode("ascii") for name, data in self.figures.items()}
+        words = self._markdown(lambda name: f"data:image/png;base64,{images[name]}")
+        body = str(mistune.create_markdown(plugins=["table"])(words))
+        return (
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>Claims</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+        )
+
+    def _markdown(self, link: Callable[[str], str]) -> str:
+        parts = [
+            "# Claims",
+            "Every registered claim with what runs say of it, judged anew on the outcomes in the run directories. A "
+            "verdict names its environment and never travels to another one.",
+            _table(
+                ("claim", "verdict", "status", "estimate", "interval", "threshold", "n", "packages", "run"),
+                [row for claim in self.claims for row in self._overview(claim)],
+            ),
+        ]
+        for claim in self.claims:
+            parts += [f"## {_text(claim.id)}", f"**{_text(_flat(claim.statement))}**"]
+            found = self.of(claim)
+            if not found:
+                parts.append(f"{NOT_JUDGED.capitalize()}: none of the runs is about it.")
+            for one in found:
+                parts += _finding(one, link)
+        parts.append("## Runs")
+        for dossier in self.dossiers:
+            parts += _run(dossier)
+        return "\n\n".join(parts) + "\n"
+
+    def _overview(self, claim: Claim) -> list[tuple[str, ...]]:
+        found = self.of(claim)
+        if not found:
+            return [(claim.id, NOT_JUDGED, "", "", "", _percent(claim, claim.threshold), "", "", "")]
+        rows: list[tuple[str, ...]] = []
+        for one in found:
+            effect = one.judged.effect
+            rows.append(
+                (
+                    claim.id,
+                    one.judged.ruling.value,
+                    one.status,
+                    _percent(claim, effect.estimate),
+                    _interval(one.judged),
+                    _percent(claim, claim.threshold),
+                    str(effect.n),
+                    str(effect.clusters),
+                    one.dossier.run.id,
+                )
+            )
+        return rows
+
+
+def make_report(claims: Sequence[Claim], dossiers: Sequence[Dossier]) -> Report:
+    """Put together what runs say of claims, and draw the figures.
+
+    Parameters
+    ----------
+    claims
+        Registered claims; each appears, judged or not.
+    dossiers
+        Runs, opened with the same claims.
+
+    Raises
+    ------
+    LabError
+        If two runs have one id, for a reader could not tell them apart.
+    """
+    ids = [dossier.run.id for dossier in dossiers]
+    for run_id in ids:
+        if ids.count(run_id) > 1:
+            raise LabError(f"two of the runs are called {run_id}; rename one of the directories, or leave one out")
+    findings: list[Finding] = []
+    figures: dict[str, bytes] = {}
+    for claim in claims:
+        for dossier in dossiers:
+            for judged in dossier.judged:
+                if judged.claim.id != claim.id:
+                    continue
+                drawn = claim_figure(judged, dossier.run.outcomes, budget=dossier.budget)
+                name = ""
+                if drawn is not None:
+                    name = _file_name(f"{claim.id}-{dossier.run.id}", taken=figures)
+                    figures[name] = render(drawn, "png")
+                change = what_would_change(judged, dossier.run.outcomes, level=dossier.level)
+                findings.append(Finding(dossier, judged, change, name))
+    return Report(tuple(claims), tuple(dossiers), tuple(findings), figures)
+
+
+def _file_name(words: str, *, taken: Collection[str]) -> str:
+    """Words as a name that is safe in a link and not taken yet."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", words)
+    while name in taken:
+        name += "-2"
+    return name
+
+
+def _finding(one: Finding, link: Callable[[str], str]) -> list[str]:
+    judged, claim, dossier = one.judged, one.judged.claim, one.dossier
+    effect, why = judged.effect, dossier.why_exploratory(judged)
+    status = one.status + (f": {'; '.join(why)}" if why else "")
+    rows = [
+        ("verdict", judged.ruling.value),
+        ("status", status),
+        ("endpoint", f"{claim.endpoint}: {_compared(claim)}"),
+        ("threshold", _percent(claim, claim.threshold)),
+        ("environment", dossier.environment),
+        ("estimate", _percent(claim, effect.estimate)),
+        (f"{100 * dossier.level:.1f} % interval", _interval(judged) + (f" ({effect.why})" if effect.why else "")),
+        ("n", f"{effect.n} {'' if isinstance(claim, ShareClaim) else 'paired '}tasks in {effect.clusters} packages"),
+        ("p, Holm p", f"{_p(judged.p)}, {_p(judged.p_holm)}" + (f" ({judged.method})" if judged.method else "")),
+        ("noise floor", _percent(claim, judged.noise_floor, signed=False)),
+    ]
+    if judged.coverage is not None:
+        rows.append(("coverage", f"{_share(judged.coverage.value)} of the tasks were deployed without a human"))
+    rows.append(("what would change it", one.change))
+    parts = [_table(("run", _text(dossier.run.id)), rows)]
+    if dossier.altered:
+        parts.insert(0, f"**Run {_text(dossier.run.id)} was altered since it was run: {'; '.join(dossier.altered)}.**")
+    if one.figure:
+        parts.append(f"![{_text(claim.id)}, run {_text(dossier.run.id)}]({link(one.figure)})")
+    return parts
+
+
+def _run(dossier: Dossier) -> list[str]:
+    provenance = dossier.run.provenance
+    facts = [
+        ("configuration", dossier.configuration_hash or "not readable"),
+        ("profile, seed", f"{dossier.run.spec.get('profile')}, {dossier.run.spec.get('seed')}"),
+        ("cells", f"{dossier.cells - dossier.missing} of {dossier.cells}"),
+        ("finished runs of the experiment beside it", str(dossier.run.summary.get("runs_before", "not known"))),
+        *((name, _word(provenance[key])) for name, key in _PROVENANCE.items() if provenance.get(key) is not None),
+    ]
+    altered = "; ".join(dossier.altered)
+    facts.append(("seals", f"altered since it was run: {altered}" if altered else "as it was run"))
+    parts = [f"### {_text(dossier.run.id)}", _table(("fact", "value"), facts)]
+    if not dossier.attrition:
+        return [*parts, "This run has no attrition table."]
+    reasons = list(dict.fromkeys(reason for _, reason in dossier.attrition))
+    packages = list(dict.fromkeys(package for package, _ in dossier.attrition))
+    rows = [
+        (_label(package), *(str(dossier.attrition.get((package, reason), 0)) for reason in reasons))
+        for package in packages
+    ]
+    totals = (sum(dossier.attrition.get((package, reason), 0) for package in packages) for reason in reasons)
+    rows.append(("all", *(str(total) for total in totals)))
+    return [*parts, "Attrition, in tasks:", _table(("package", *reasons), rows)]
+
+
+_PROVENANCE: Mapping[str, str] = {
+    "version": "version",
+    "commit": "git_commit",
+    "uncommitted changes": "git_dirty",
+    "code": "code_hash",
+    "Python": "python",
+    "isolation": "sandbox",
+}
+"""What the report says of where a run comes from: label, and key of `provenance.json`. The platform, which may name a
+machine, is left out."""
+
+
+def _compared(claim: Claim) -> str:
+    """What the estimate of a claim is of."""
+    if isinstance(claim, ShareClaim):
+        return f"share right of what {claim.treatment} deployed without a human"
+    place = f" at task {claim.at} ± {claim.window}" if isinstance(claim, PositionClaim) else ""
+    return f"{claim.treatment} against {claim.baseline}{place}, relative"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    lines += [f"| {' | '.join(_text(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _text(words: str) -> str:
+    """Words that stand in Markdown for themselves, on one line."""
+    flat = _flat(words)
+    return "".join(f"\\{character}" if character in "\\`*_[]<>|" else character for character in flat)
+
+
+def _flat(words: str) -> str:
+    return " ".join(words.split())
+
+
+def _label(package: str) -> str:
+    """A package's name; of a package that was given as a path, the last part."""
+    return PurePath(package).name
+
+
+def _word(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _interval(judged: Judged) -> str:
+    effect = judged.effect
+    return f"[{_percent(judged.claim, effect.low)}, {_percent(judged.claim, effect.high)}]"
+
+
+def _percent(claim: Claim, value: float, *, signed: bool = True) -> str:
+    if not math.isfinite(value):
+        return "unbounded" if math.isinf(value) else "not known"
+    return f"{100 * value:+.1f} %" if signed and not isinstance(claim, ShareClaim) else _share(value)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %" if math.isfinite(value) else "not known"
+
+
+def _p(value: float) -> str:
+    return "not tested" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"

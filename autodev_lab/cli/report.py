@@ -1,0 +1,50 @@
+"""`autodev-lab report`: what finished runs say of every registered claim, as Markdown and HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["report"]
+
+
+def report(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Run directories, ids or 'last'; else the newest of each experiment."),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the report into.")] = Path("reports"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Write claims.md, claims.html and their figures from run directories alone."""
+    from autodev_lab.analysis.dossier import newest_finished, open_dossier
+    from autodev_lab.analysis.report import make_report
+    from autodev_lab.experiments.directory import find_run
+    from autodev_lab.experiments.report import registered_claims
+    from autodev_lab.files import write_atomic
+    from autodev_lab.resources import runs_directory
+
+    root = runs_directory()
+    named = dict.fromkeys(find_run(run, root).path for run in runs or ())
+    claims = registered_claims()
+    made = make_report(claims, [open_dossier(path, claims) for path in named or newest_finished(root)])
+    folder = out.expanduser()
+    for name, image in made.figures.items():
+        write_atomic(folder / "figures" / f"{name}.png", image)
+    write_atomic(folder / "claims.md", made.markdown())
+    write_atomic(folder / "claims.html", made.html())
+    if as_json:
+        from autodev_lab.cli.output import print_json
+
+        print_json(made.as_json())
+        return
+    for claim in claims:
+        found = made.of(claim)
+        words = [f"{one.judged.ruling.value} ({one.status}, run {one.dossier.run.id})" for one in found]
+        typer.echo(f"{claim.id}: {'; '.join(words) or 'not judged yet'}")
+    for dossier in made.dossiers:
+        if dossier.altered:
+            typer.echo(f"run {dossier.run.id} was altered since it was run: {'; '.join(dossier.altered)}")
+    typer.echo(f"the report is in {folder / 'claims.md'} and {folder / 'claims.html'}")
