@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from autodev_lab.cli import cache as cache_command
+from autodev_lab.cli import export as export_command
 from autodev_lab.cli import power as power_command
 from autodev_lab.cli import report as report_command
+from autodev_lab.cli import rerun as rerun_command
 from autodev_lab.cli import run as run_command
 from autodev_lab.cli import show as show_command
 from autodev_lab.cli import solve as solve_command
@@ -29,6 +32,9 @@ app.command("solve")(told(solve_command.solve))
 app.command("show")(told(show_command.show))
 app.command("power")(told(power_command.power))
 app.command("report")(told(report_command.report))
+app.command("rerun")(told(rerun_command.rerun))
+app.command("export")(told(export_command.export))
+app.add_typer(cache_command.app, name="cache")
 app.command("ui")(told(ui_command.ui))
 
 

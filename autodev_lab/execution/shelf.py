@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,8 @@ class Shelf:
         root = folder / "tree"
         if record.get("format") != _FORMAT or not root.is_dir() or tree_hash(root) != record["content_hash"]:
             return None
+        with suppress(OSError):  # a cache that is only read has no need of it
+            (folder / "subject.json").touch()  # when it was last used, for `upkeep`
         dependencies = folder / "dependencies"
         tree = SourceTree(
             root,

@@ -20,6 +20,7 @@ from autodev_lab.execution.pinned import PinnedSubject, pinned_subjects
 from autodev_lab.execution.shelf import Plan, Shelf, Subject
 from autodev_lab.execution.sides import IGNORED
 from autodev_lab.execution.trees import tree_hash
+from autodev_lab.execution.upkeep import use
 from autodev_lab.resources import resource
 
 __all__ = ["PinnedSubject", "Subject", "bundled_subjects", "obtain", "pinned_subjects"]
@@ -72,6 +73,7 @@ def obtain(spec: str, *, cache: Path, offline: bool = False, progress: Progress 
     ...     subject.version, subject.tree.package_path, subject.tree.test_paths
     ('1.0.0', 'pocketkit', ('tests',))
     """
+    use(cache)
     try:
         return _obtained(spec.strip(), cache, offline, progress or _silent)
     except OSError as error:
