@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from autodev_lab.analysis.seals import alterations, configuration_hash, missing_
 from autodev_lab.errors import LabError
 
 __all__ = ["Dossier", "newest_finished", "open_dossier"]
+
+
+Check = Callable[[Path], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Dossier:
         return tuple(why)
 
 
-def open_dossier(path: Path, claims: Sequence[Claim]) -> Dossier:
+def open_dossier(path: Path, claims: Sequence[Claim], *, check: Check = alterations) -> Dossier:
     """Read a run directory and judge the claims on it.
 
     Parameters
@@ -86,6 +89,8 @@ def open_dossier(path: Path, claims: Sequence[Claim]) -> Dossier:
         The run directory.
     claims
         All registered claims; those of other experiments are passed over.
+    check
+        What finds that a run directory was altered, in words.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def open_dossier(path: Path, claims: Sequence[Claim]) -> Dossier:
         If it is no run directory, has no outcomes, or is of another version.
     """
     run = read_run(path)
-    altered = alterations(path)
+    altered = check(path)
     try:
         missing, cells = missing_cells(path)
         experiment, parameters = _mapping(run.spec["experiment"]), _mapping(run.spec["parameters"])

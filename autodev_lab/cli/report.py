@@ -23,13 +23,15 @@ def report(
     from autodev_lab.analysis.report import make_report
     from autodev_lab.experiments.directory import find_run
     from autodev_lab.experiments.report import registered_claims
+    from autodev_lab.experiments.seals import all_alterations
     from autodev_lab.files import write_atomic
     from autodev_lab.resources import runs_directory
 
     root = runs_directory()
     named = dict.fromkeys(find_run(run, root).path for run in runs or ())
     claims = registered_claims()
-    made = make_report(claims, [open_dossier(path, claims) for path in named or newest_finished(root)])
+    chosen = tuple(named) or newest_finished(root)
+    made = make_report(claims, [open_dossier(path, claims, check=all_alterations) for path in chosen])
     folder = out.expanduser()
     for name, image in made.figures.items():
         write_atomic(folder / "figures" / f"{name}.png", image)

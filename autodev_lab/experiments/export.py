@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autodev_lab.analysis.claims import Claim
-from autodev_lab.analysis.seals import alterations
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.report import registered_claims
+from autodev_lab.experiments.seals import all_alterations
 from autodev_lab.files import write_atomic
 from autodev_lab.resources import cache_directory, resource
 
@@ -86,7 +86,7 @@ def export_run(run: RunDirectory, target: Path) -> Path:
     summary = _object(run.summary)
     if summary.get("complete") is not True or not run.outcomes.is_file():
         raise LabError(f"run {run.id} is not finished; go on with it with `autodev-lab run --resume {run.id}`")
-    altered = alterations(run.path)
+    altered = all_alterations(run.path)
     if altered:
         raise LabError(
             f"run {run.id} was altered since it was run ({'; '.join(altered)}); export one that is as it was"

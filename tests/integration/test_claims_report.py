@@ -21,6 +21,7 @@ from autodev_lab.errors import LabError
 from autodev_lab.experiments import run_experiment
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.rows import parquet_bytes
+from autodev_lab.experiments.seals import all_alterations
 
 PACKAGES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen")
 
@@ -197,6 +198,19 @@ def test_an_altered_run_is_said_to_be_and_confirms_nothing(run: Path, spoil, wha
     assert not any(one.confirmatory for one in dossier.judged)
     words = make_report(claims, [dossier]).markdown()
     assert "was altered since it was run" in words and "| status | exploratory: the run was altered" in words
+    assert "altered since it was run" in report("a_run", "--out", str(tmp_path / "out"))
+
+
+def test_a_spec_and_provenance_changed_alike_do_not_fit_the_cells(run: Path, tmp_path: Path) -> None:
+    spec = json.loads((run / "spec.json").read_text("utf-8"))
+    spec["seed"] = 99
+    spec["configuration_hash"] = configuration_hash(spec)
+    provenance = json.loads((run / "provenance.json").read_text("utf-8"))
+    provenance["configuration_hash"] = spec["configuration_hash"]
+    assert all_alterations(run) == ()
+    (run / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    (run / "provenance.json").write_text(json.dumps(provenance), encoding="utf-8")
+    assert "is of another configuration" in "".join(all_alterations(run))
     assert "altered since it was run" in report("a_run", "--out", str(tmp_path / "out"))
 
 

@@ -1,0 +1,52 @@
+"""Whether a run is as it was run, with what only the experiments know: which cells belong to its configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from autodev_lab.analysis.seals import alterations
+from autodev_lab.errors import LabError
+from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.jobs import cell_key
+from autodev_lab.experiments.provenance import code_hash
+
+__all__ = ["all_alterations"]
+
+
+def all_alterations(run: Path) -> tuple[str, ...]:
+    """What `alterations` finds, and cells that were made from other inputs than the run says.
+
+    A cell's key depends on the lab's code, so the keys of a run by other code are taken as they are.
+
+    Returns
+    -------
+    tuple
+        One clause a finding; empty when there is none.
+    """
+    found = alterations(run)
+    directory = RunDirectory(run)
+    provenance = _object(directory.provenance)
+    if found or provenance.get("code_hash") != code_hash():
+        return found
+    try:
+        plan = directory.read_plan()
+    except LabError:
+        return ("spec.json is not the configuration that was run",)
+    foreign = [
+        cell.name
+        for cell in plan.cells()
+        if (seal := _object(directory.cells / f"{cell.name}.json"))
+        and seal.get("key") != cell_key(plan, cell, str(provenance.get("tasks_hash")), code_hash())
+    ]
+    return tuple(f"cells/{name} is of another configuration, other tasks or other code" for name in foreign[:1])
+
+
+def _object(path: Path) -> Mapping[str, object]:
+    """A JSON object; empty when there is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
