@@ -44,8 +44,8 @@ def what_would_change(judged: Judged, outcomes: pd.DataFrame, *, level: float) -
         return f"A run in which there is something to judge would ({effect.why})."
     if not isinstance(judged.claim, ShareClaim) and effect.clusters < DEFAULT_TEST.fewest(level):
         return (
-            f"More packages would: no verdict can be reached on {effect.clusters}, for an interval of "
-            f"{100 * level:.1f} % needs {DEFAULT_TEST.fewest(level)}."
+            f"More packages would: an interval of {100 * level:.1f} % needs {DEFAULT_TEST.fewest(level)} packages, "
+            f"and this run has {effect.clusters}."
         )
     if judged.ruling is Ruling.NO_TWINS:
         return "Twins of its arms would: without them the noise floor is not known, and nothing is decided."

@@ -243,7 +243,7 @@ def _finding(one: Finding, link: Callable[[str], str]) -> list[str]:
         ("environment", dossier.environment),
         ("estimate", _percent(claim, effect.estimate)),
         (f"{100 * dossier.level:.1f} % interval", _interval(judged) + (f" ({effect.why})" if effect.why else "")),
-        ("n", f"{effect.n} {'' if isinstance(claim, ShareClaim) else 'paired '}tasks in {effect.clusters} packages"),
+        ("n", f"{effect.n} {'' if isinstance(claim, ShareClaim) else 'paired '}tasks in {_packages(effect.clusters)}"),
         ("p, Holm p", f"{_p(judged.p)}, {_p(judged.p_holm)}" + (f" ({judged.method})" if judged.method else "")),
         ("noise floor", _percent(claim, judged.noise_floor, signed=False)),
     ]
@@ -326,6 +326,10 @@ def _label(package: str) -> str:
 
 def _word(value: object) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _packages(count: int) -> str:
+    return f"{count} package{'' if count == 1 else 's'}"
 
 
 def _interval(judged: Judged) -> str:

@@ -62,7 +62,7 @@ def judged(effect: Effect, ruling: Ruling, *, share: bool = False, floor: float 
         (judged(Effect(0.01, -0.1, 0.4, 90, 12), Ruling.BELOW_NOISE), "the estimate is 4.0 points short of the noise"),
         (judged(Effect(0.3, 0.1, 0.5, 90, 12), Ruling.NO_TWINS), "Twins of its arms would"),
         (judged(Effect(math.nan, -math.inf, math.inf, 0, 0, "no task"), Ruling.UNDECIDED), "(no task)"),
-        (judged(Effect(0.5, -math.inf, math.inf, 90, 4), Ruling.UNDECIDED), "needs 6"),
+        (judged(Effect(0.5, -math.inf, math.inf, 90, 4), Ruling.UNDECIDED), "needs 6 packages, and this run has 4"),
         (judged(Effect(0.3, 0.1, 0.5, 90, 12), Ruling.UNDECIDED), "the estimate lies on the threshold"),
         (
             judged(Effect(0.5, 0.2, 0.6, 90, 4), Ruling.UNDECIDED, share=True),
