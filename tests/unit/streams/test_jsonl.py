@@ -116,8 +116,8 @@ def test_missing_empty_and_binary_files(tmp_path: Path) -> None:
         read_tasks(binary)
 
 
-def test_only_injected_bugs_are_written(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="no injected bug"):
+def test_only_built_tasks_are_written(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="no fault in a package"):
         write_tasks(tmp_path / "t.jsonl", [StreamItem(one().task, Truth("p-1-a"))])
     assert not list(tmp_path.iterdir())
 
