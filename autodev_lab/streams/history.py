@@ -104,14 +104,15 @@ class HistoryBuild:
         The tasks.
     attrition
         ``steps`` looked at, of these ``steps_unusable`` (a version that cannot be had, or whose tests do not run here)
-        and ``steps_without_change`` of code; ``steps_older_not_run`` counts those whose older version does not run here at
-        all, so that ``not_in_older`` means nothing. ``relaid`` counts functions whose text changed and whose code did not,
-        ``unresolved`` changes whose older code needs what cannot be put back with it. Of the ``built`` reversals,
-        ``invalid, duplicate, survived, timed_out, crashed, no_visible_killer, import_broken`` (tests can no longer be
-        collected), ``not_in_older`` (a test fails that passes on the older version), ``flaky, differs_on_disk`` and
-        ``surplus`` were left out and ``kept`` became tasks; of the kept, ``kept_without_exposure_killer`` and
-        ``kept_without_oracle_killer``. ``tests`` that count and ``tests_failing_before, tests_flaky, tests_unstable``
-        that do not are summed over the newer versions.
+        and ``steps_without_change`` of code; ``steps_older_not_run`` counts those whose older version does not run
+        here at all, so that ``not_in_older`` means nothing. ``relaid`` counts functions whose text changed and whose
+        code did not, ``unresolved`` changes whose older code needs what cannot be put back with it.
+
+        Of the ``built`` reversals, ``invalid, duplicate, survived, timed_out, crashed, no_visible_killer``,
+        ``import_broken`` (tests can no longer be collected), ``not_in_older`` (a test fails that passes on the older
+        version), ``flaky, differs_on_disk, surplus`` were left out and ``kept`` became tasks; of the kept,
+        ``kept_without_exposure_killer`` and ``kept_without_oracle_killer``. ``tests`` that count and
+        ``tests_failing_before, tests_flaky, tests_unstable`` that do not are summed over the newer versions.
     steps
         A line a step.
     """

@@ -55,10 +55,8 @@ class Repository:
         self.write("pyproject.toml", '[project]\nname = "tiny"\nversion = "1.0"\n')
 
     def git(self, *arguments: str) -> str:
-        names = {
-            f"GIT_{role}_{what}": "nobody@nowhere" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-        }
-        dates = {f"GIT_{role}_DATE": "2020-01-01T00:00:00Z" for role in ("AUTHOR", "COMMITTER")}
+        values = {"NAME": "nobody", "EMAIL": "nobody@nowhere", "DATE": "2020-01-01T00:00:00Z"}
+        people = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in values.items()}
         fixed = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
         done = subprocess.run(
             ["git", "-C", str(self.root), *arguments],
@@ -132,6 +130,7 @@ def test_fix_commits_become_tasks(repository: Repository, report: SandboxReport,
         "steps": 2,
         "steps_unusable": 0,
         "steps_without_change": 0,
+        "steps_older_not_run": 0,
     }
     assert all(one.newer[:7] not in item.task.title + item.task.body + str(item.task.metadata)
                for one, item in zip(truths, build.items, strict=True))  # fmt: skip
