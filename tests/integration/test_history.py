@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 from typer.testing import CliRunner
 
 from autodev_lab.cli.main import app
 from autodev_lab.errors import LabError
 from autodev_lab.execution.sandbox import SandboxReport, require
 from autodev_lab.execution.sides import Side, assign_sides
-from autodev_lab.execution.subjects import obtain
+from autodev_lab.execution.subjects import obtain, pinned_subjects
 from autodev_lab.execution.trees import apply_edits, read_source
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.solving import solve_items
 from autodev_lab.experiments.world_repository import open_repository
 from autodev_lab.records import Change, TaskKind
+from autodev_lab.resources import resource
 from autodev_lab.solvers.repair import RepairSolver
 from autodev_lab.streams.historical import HistoricalTruth
 from autodev_lab.streams.history import HistoryBuild, Step, StepReport, build_history, sources_by_module
 from autodev_lab.streams.injected import BugInjectionStream
 from autodev_lab.streams.jsonl import read_tasks, write_tasks
+from autodev_lab.streams.release_history import read_releases
 from autodev_lab.testing import check_environment, check_stream
 
 pytestmark = pytest.mark.sandbox
@@ -351,13 +355,24 @@ def test_releases_out_of_reach_are_attrition(
 def test_real_releases(report: SandboxReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTODEV_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "tasks.jsonl"
-    done = CliRunner().invoke(
-        app, ["tasks", "build", "inflection", "--from", "releases", "--releases", "3", "--out", str(out), "--json"]
-    )
+    arguments = ["--from", "releases", "--releases", "6", "--n", "1", "--out", str(out), "--json"]
+    done = CliRunner().invoke(app, ["tasks", "build", "xmltodict", *arguments])
     if done.exit_code != 0 and ("cannot list" in done.stderr or "cannot fetch" in done.stderr):
         pytest.skip(done.stderr)
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["n"] == len(read_tasks(out)) == told["attrition"]["kept"] >= 1
+    assert told["n"] == len(read_tasks(out)) == told["attrition"]["kept"] == 1
     (package,) = told["packages"]
-    assert (package["package"], len(package["steps"])) == ("inflection", 2)
+    assert package["package"] == "xmltodict"
+    assert 1 <= len(package["steps"]) == told["attrition"]["steps"] <= 5
+
+
+def test_the_shipped_description_can_be_read() -> None:
+    described = read_releases(resource("data/history.yaml"))
+    held_out = {pin.name for pin in pinned_subjects().values() if pin.role == "held_out"}
+    assert len(described) >= 5
+    assert not held_out & {one.package for one in described}
+    for one in described:
+        versions = [Version(release.version) for release in one.releases]
+        assert versions == sorted(versions, reverse=True)
+        assert all(re.fullmatch(r"[0-9a-f]{64}", release.sha256) for release in one.releases)
