@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,21 +17,48 @@ __all__ = ["app", "build", "show"]
 app = typer.Typer(help="Build task files and look into them.", no_args_is_help=True)
 
 
+class Source(StrEnum):
+    """Where tasks come from."""
+
+    INJECTION = "injection"
+    RELEASES = "releases"
+    GIT = "git"
+
+
 def build(
     package: Annotated[
         str,
-        typer.Argument(metavar="PACKAGE", help="An installed package with tests, a known name, an sdist or a folder."),
+        typer.Argument(
+            metavar="PACKAGE",
+            help="An installed package with tests, a known name, an sdist or a folder. With --from releases: a name, "
+            "or a description (.yaml). With --from git: the folder of a local repository.",
+        ),
     ],
-    n: Annotated[int, typer.Option("--n", help="Tasks to build.")] = 50,
+    n: Annotated[int, typer.Option("--n", help="Tasks to build of each package.")] = 50,
     seed: Annotated[int, typer.Option(help="Seed of the bugs and of the sides of the tests.")] = 0,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write them.")] = Path("tasks.jsonl"),
+    source: Annotated[
+        Source, typer.Option("--from", help="injection: bugs put in; releases, git: fixes of the past taken back.")
+    ] = Source.INJECTION,
+    releases: Annotated[int, typer.Option(help="Newest releases to look at, with --from releases.")] = 10,
+    commits: Annotated[int, typer.Option(help="Newest commits to look at, with --from git.")] = 500,
     sandbox: Annotated[Sandbox, typer.Option(help="weak: run even without isolation.")] = Sandbox.STRONG,
     offline: Annotated[bool, typer.Option("--offline", help="Take packages from the cache alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """Inject bugs into a package; only those that its own tests notice become tasks."""
+    """Build tasks from a package: bugs put into it, or fixes of its past taken back, that its own tests notice."""
     if n < 1:
         raise LabError(f"--n is {n}; ask for at least 1 task")
+    if source is Source.INJECTION:
+        _inject(package, n, seed, out, sandbox is Sandbox.WEAK, offline, as_json)
+        return
+    from autodev_lab.cli.tasks_history import build_from_history
+
+    window = commits if source is Source.GIT else releases
+    build_from_history(package, source is Source.GIT, window, n, seed, out, sandbox is Sandbox.WEAK, offline, as_json)
+
+
+def _inject(package: str, n: int, seed: int, out: Path, weak: bool, offline: bool, as_json: bool) -> None:
     from autodev_lab.execution.sandbox import require
     from autodev_lab.execution.subjects import obtain
     from autodev_lab.experiments.progress import reporter
@@ -38,7 +66,7 @@ def build(
     from autodev_lab.streams.bug_injection import build_tasks
     from autodev_lab.streams.jsonl import write_tasks
 
-    report = require(sandbox is Sandbox.WEAK)
+    report = require(weak)
     watch = reporter()
     try:
         subject = obtain(package, cache=cache_directory(), offline=offline, progress=watch.say)
@@ -75,7 +103,7 @@ def show(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of tasks.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """List the tasks of a file, with the bug each one holds."""
+    """List the tasks of a file, with the fault each one holds."""
     from autodev_lab.streams.jsonl import read_tasks
 
     items = read_tasks(file)

@@ -20,7 +20,7 @@ from autodev_lab.execution.sides import Side
 from autodev_lab.files import stable_seed
 from autodev_lab.records import Edit, Truth
 
-__all__ = ["LocatedTruth", "differential_agrees", "module_of", "mutated_inputs", "reference_calls"]
+__all__ = ["LocatedTruth", "ScatteredTruth", "differential_agrees", "module_of", "mutated_inputs", "reference_calls"]
 
 _RECORDED = 60
 _MUTANTS_EACH = 2
@@ -37,10 +37,18 @@ class LocatedTruth(Protocol):
     def qualname(self) -> str: ...
 
 
-def differential_agrees(faulty: Faulty, truth: Truth, edits: Sequence[Edit]) -> bool | None:
-    """Compare the changed function with the pristine one.
+@runtime_checkable
+class ScatteredTruth(Protocol):
+    """A truth that says which functions are faulty, as (path, qualified name), where they are several."""
 
-    Inputs are those with which all the package's own tests call it where they are plain literals, and mutations of
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]: ...
+
+
+def differential_agrees(faulty: Faulty, truth: Truth, edits: Sequence[Edit]) -> bool | None:
+    """Compare the changed functions with the pristine ones.
+
+    Inputs are those with which all the package's own tests call them where they are plain literals, and mutations of
     them; calls that the pristine function does not answer the same twice are left out.
 
     Returns
@@ -48,10 +56,27 @@ def differential_agrees(faulty: Faulty, truth: Truth, edits: Sequence[Edit]) -> 
     bool or None
         None where there was nothing to compare: a truth that names no function, or no call with plain inputs.
     """
-    if not isinstance(truth, LocatedTruth) or "<locals>" in truth.qualname:
+    verdict: bool | None = None
+    for path, name in _places(truth):
+        agreed = _agrees(faulty, path, name, edits)
+        if agreed is not None:
+            verdict = agreed
+        if agreed is False:
+            break
+    return verdict
+
+
+def _places(truth: Truth) -> tuple[tuple[str, str], ...]:
+    if isinstance(truth, ScatteredTruth):
+        return truth.places
+    return ((truth.path, truth.qualname),) if isinstance(truth, LocatedTruth) else ()
+
+
+def _agrees(faulty: Faulty, path: str, name: str, edits: Sequence[Edit]) -> bool | None:
+    """The same for one function."""
+    if "<locals>" in name:
         return None
-    key = key_of("reference", faulty.unfaulted, truth.path, truth.qualname)
-    path, name = truth.path, truth.qualname
+    key = key_of("reference", faulty.unfaulted, path, name)
     kept = faulty.cache.remember(key, lambda: reference_calls(faulty, path, name))
     calls = cast("Sequence[tuple[str, str]]", kept)
     if not calls:
@@ -61,8 +86,8 @@ def differential_agrees(faulty: Faulty, truth: Truth, edits: Sequence[Edit]) -> 
     answers = call_functions(
         tree,
         edits=edits,
-        module=module_of(truth.path, faulty.subject.tree.import_root),
-        qualname=truth.qualname,
+        module=module_of(path, faulty.subject.tree.import_root),
+        qualname=name,
         inputs=[given for given, _ in calls],
         report=faulty.bench.report,
         limits=faulty.bench.limits,

@@ -20,7 +20,7 @@ from autodev_lab.execution.trees import apply_edits, read_source
 from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit, LineSpectrum, Verdict
 
-__all__ = ["Evidence", "Faulty", "PlainEvidence", "RepositoryTruth", "RepositoryWorkspace"]
+__all__ = ["Evidence", "Faulty", "PlainEvidence", "RepositoryTruth", "RepositoryWorkspace", "SpecifiedTruth"]
 
 HELD_OUT = (Side.EXPOSURE, Side.ORACLE)
 
@@ -43,6 +43,14 @@ class RepositoryTruth(Protocol):
     def split_seed(self) -> int: ...
     @property
     def covering(self) -> Mapping[str, tuple[str, ...]]: ...
+
+
+@runtime_checkable
+class SpecifiedTruth(Protocol):
+    """A truth that says which version of its package the edits fit, as `execution.subjects.obtain` takes it."""
+
+    @property
+    def package_spec(self) -> str: ...
 
 
 class Evidence:

@@ -24,7 +24,7 @@ from autodev_lab.environments.costs import (
     test_cost,
 )
 from autodev_lab.environments.differential import differential_agrees
-from autodev_lab.environments.faulty import Faulty, RepositoryTruth, RepositoryWorkspace
+from autodev_lab.environments.faulty import Faulty, RepositoryTruth, RepositoryWorkspace, SpecifiedTruth
 from autodev_lab.environments.inspection import inspect_change
 from autodev_lab.errors import LabError
 from autodev_lab.execution.sandbox import Limits, SandboxReport
@@ -59,7 +59,8 @@ class RepositoryEnvironment:
     items
         The tasks and their truths (`environments.faulty.RepositoryTruth`).
     subjects
-        The packages, by the tasks' ``package``.
+        The packages, by the spec a truth names (`environments.faulty.SpecifiedTruth`) or, where it names none, by the
+        task's ``package``: tasks of one package may need several of its versions.
     cache
         SQLite file of results; processes may share it.
     report
@@ -87,9 +88,10 @@ class RepositoryEnvironment:
         self._bench = Bench(report, limits or Limits())
         self._faulty: dict[str, Faulty] = {}
         for item in items:
-            subject = subjects.get(item.task.package)
+            needed = item.truth.package_spec if isinstance(item.truth, SpecifiedTruth) else item.task.package
+            subject = subjects.get(needed)
             if subject is None:
-                raise LabError(f"task {item.task.id} needs the package {item.task.package}; obtain it and pass it in")
+                raise LabError(f"task {item.task.id} needs the package {needed}; obtain it and pass it in")
             self._faulty[item.task.id] = Faulty(subject, _truth(item.truth), self._bench, self._cache)
 
     def close(self) -> None:

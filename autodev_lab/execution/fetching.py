@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from autodev_lab.errors import LabError
 
-__all__ = ["fetch_archive", "install_dependencies", "normalise"]
+__all__ = ["fetch_archive", "install_dependencies", "list_releases", "normalise"]
 
 _TIMEOUT_SECONDS = 300
 
@@ -113,6 +114,29 @@ def fetch_archive(requirement: str, destination: Path, *, sha256: str | None = N
         shutil.copyfile(archives[0], copy)  # it may lie in a folder of the user's
         copy.replace(target)
     return target
+
+
+def list_releases(name: str) -> tuple[str, ...]:
+    """Versions of a package with a source archive that pip would take here, newest first.
+
+    Parameters
+    ----------
+    name
+        The distribution.
+
+    Raises
+    ------
+    LabError
+        If pip is missing, knows no such package or cannot reach its index.
+    """
+    _require_pip()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "index", "versions", name, "--no-binary", ":all:"]
+        done = _pip(command, Path(folder), name)
+    found = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
+    if found is None:
+        raise LabError(f"cannot list the releases of {name}: {_reason(done.stderr, 'source archive')}")
+    return tuple(version.strip() for version in found[1].split(","))
 
 
 def install_dependencies(requirements: Sequence[str], destination: Path, *, resolve: bool = True) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from autodev_lab.errors import LabError
@@ -17,6 +18,7 @@ from autodev_lab.execution.fetching import fetch_archive, install_dependencies, 
 from autodev_lab.execution.installed import copy_distribution, copy_installed, installed_with_tests
 from autodev_lab.execution.layout import Layout, Metadata, find_layout, read_metadata, test_requirements
 from autodev_lab.execution.pinned import PinnedSubject, pinned_subjects
+from autodev_lab.execution.revisions import REVISION, export, parse_revision
 from autodev_lab.execution.shelf import Plan, Shelf, Subject
 from autodev_lab.execution.sides import IGNORED
 from autodev_lab.execution.trees import tree_hash
@@ -43,27 +45,36 @@ def bundled_subjects() -> tuple[str, ...]:
     )
 
 
-def obtain(spec: str, *, cache: Path, offline: bool = False, progress: Progress | None = None) -> Subject:
+def obtain(
+    spec: str,
+    *,
+    cache: Path,
+    offline: bool = False,
+    progress: Progress | None = None,
+    sha256: str | None = None,
+) -> Subject:
     """Get a package with its tests, unpacked and with its dependencies beside it.
 
     Parameters
     ----------
     spec
         ``pocketkit``; a pinned name such as ``toolz``; ``name==version``; any other name (an installed package with
-        tests inside, else its source archive; a version fetched before is used again); or a path to a source archive
-        or a source directory.
+        tests inside, else its source archive; a version fetched before is used again); a path to a source archive or a
+        source directory; or ``git:PATH@COMMIT`` for what a local git repository held at a commit.
     cache
         Folder for what is fetched and unpacked; processes may share it.
     offline
         Use nothing but the cache and what ships.
     progress
         Called with a sentence when something slow begins.
+    sha256
+        For ``name==version``: the digest its source archive must have.
 
     Raises
     ------
     LabError
-        If there is no such package, it has no tests, needs a compiled extension, is out of reach offline, or cannot be
-        written into the cache.
+        If there is no such package, it has no tests, needs a compiled extension, is out of reach offline, has another
+        digest, or cannot be written into the cache.
 
     Examples
     --------
@@ -75,7 +86,7 @@ def obtain(spec: str, *, cache: Path, offline: bool = False, progress: Progress 
     """
     use(cache)
     try:
-        return _obtained(spec.strip(), cache, offline, progress or _silent)
+        return _obtained(spec.strip(), cache, offline, progress or _silent, sha256)
     except OSError as error:
         raise LabError(
             f"cannot unpack {spec} into the cache {cache}: {_reason(error)}; make room, or set AUTODEV_CACHE to a "
@@ -83,8 +94,10 @@ def obtain(spec: str, *, cache: Path, offline: bool = False, progress: Progress 
         ) from error
 
 
-def _obtained(spec: str, cache: Path, offline: bool, say: Progress) -> Subject:
+def _obtained(spec: str, cache: Path, offline: bool, say: Progress, sha256: str | None) -> Subject:
     shelf = Shelf(cache / "subjects")
+    if spec.startswith(REVISION):
+        return _from_revision(spec, shelf, offline, say)
     path = Path(spec).expanduser()
     if _looks_like_path(spec):
         if not path.exists():
@@ -99,10 +112,10 @@ def _obtained(spec: str, cache: Path, offline: bool, say: Progress) -> Subject:
     if name in bundled_subjects() and version is None:
         return _from_directory(resource(f"data/subjects/{name}"), shelf, offline, say, spec=name)
     known = pinned_subjects().get(name)
-    if known is not None and version in (None, known.version):
+    if known is not None and version in (None, known.version) and sha256 in (None, known.sha256):
         return _from_pin(known, shelf, cache, offline, say)
     with shelf.locked(name):
-        return _from_name(name, version, shelf, cache, offline, say)
+        return _from_name(name, version, shelf, cache, offline, say, sha256)
 
 
 def _reason(error: OSError) -> str:
@@ -158,7 +171,9 @@ def _from_pin(known: PinnedSubject, shelf: Shelf, cache: Path, offline: bool, sa
             return shelf.keep(key, root, Plan(known.name, metadata, layout, known.dependencies, _complete))
 
 
-def _from_name(name: str, version: str | None, shelf: Shelf, cache: Path, offline: bool, say: Progress) -> Subject:
+def _from_name(
+    name: str, version: str | None, shelf: Shelf, cache: Path, offline: bool, say: Progress, sha256: str | None
+) -> Subject:
     if version is None:
         installed = installed_with_tests(name)
         if installed is not None:
@@ -168,13 +183,14 @@ def _from_name(name: str, version: str | None, shelf: Shelf, cache: Path, offlin
     prefix = name if version is None else f"{name}-{version}"
     for key in reversed(shelf.keys(prefix)):
         kept = shelf.load(key)
-        if kept is not None and kept.name == name and version in (None, kept.version):
+        digest_fits = sha256 is None or key.endswith(f"-{sha256[:12]}")
+        if kept is not None and kept.name == name and version in (None, kept.version) and digest_fits:
             return kept
     if offline:
         raise LabError(f"{name} is not in the cache and the lab is offline; run once online, or use pocketkit")
     requirement = name if version is None else f"{name}=={version}"
     say(f"fetching {requirement}")
-    archive = fetch_archive(requirement, cache / "archives")
+    archive = fetch_archive(requirement, cache / "archives", sha256=sha256)
     return _from_archive(archive, shelf, offline, say, spec=requirement)
 
 
@@ -216,6 +232,21 @@ def _from_directory(directory: Path, shelf: Shelf, offline: bool, say: Progress,
         if kept is not None:
             return kept
         return _keep_new(key, copy, spec, metadata, shelf, offline, say)
+
+
+def _from_revision(spec: str, shelf: Shelf, offline: bool, say: Progress) -> Subject:
+    """What a repository held at a commit; a name that the project does not state plainly is that of its package."""
+    repository, commit = parse_revision(spec)
+    with shelf.locked(f"revision-{commit}"), tempfile.TemporaryDirectory() as folder:
+        root = export(repository, commit, Path(folder))
+        metadata = read_metadata(root, "")
+        if not metadata.name:
+            metadata = replace(metadata, name=find_layout(root, repository.name.removesuffix(".git")).package)
+        key = f"{normalise(metadata.name)}-{metadata.version}-{tree_hash(root)[:12]}-git"
+        kept = shelf.load(key)
+        if kept is not None:
+            return replace(kept, spec=spec)
+        return _keep_new(key, root, spec, metadata, shelf, offline, say)
 
 
 def _not_source(directory: Path) -> tuple[str, ...]:

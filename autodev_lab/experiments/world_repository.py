@@ -1,4 +1,4 @@
-"""The repository world of an experiment: real packages with injected bugs, built once a run, opened by each worker."""
+"""The repository world of an experiment: real packages with faults, built once a run, opened by each worker."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from autodev_lab.records import Plan as RepairPlan
 from autodev_lab.records import StreamItem, TaskContext
 from autodev_lab.resources import resource
 from autodev_lab.solvers.repair import RepairSolver, ochiai, order_named
-from autodev_lab.streams.bug_injection import InjectedTruth, build_tasks
+from autodev_lab.streams.bug_injection import build_tasks
+from autodev_lab.streams.historical import BuiltTruth
 from autodev_lab.streams.jsonl import read_tasks, write_tasks
 
 __all__ = ["RepositoryMaker", "RepositoryWorld", "open_repository", "read_task_file"]
@@ -178,8 +179,7 @@ def open_repository(items: Sequence[StreamItem], settings: Settings) -> Reposito
                     "differs); build the tasks again"
                 )
             subjects[truth.package_spec] = subject
-    by_package = {item.task.package: subjects[_truth(item).package_spec] for item in items}
-    environment = RepositoryEnvironment(items, by_package, Path(settings.cache) / "results.sqlite", report)
+    environment = RepositoryEnvironment(items, subjects, Path(settings.cache) / "results.sqlite", report)
     return RepositoryWorld(items, environment)
 
 
@@ -208,9 +208,9 @@ def _choose(items: Iterable[StreamItem], plan: Plan) -> tuple[StreamItem, ...]:
     return tuple(item for name in wanted or sorted(chosen) for item in chosen[name][:limit])
 
 
-def _truth(item: StreamItem) -> InjectedTruth:
-    if not isinstance(item.truth, InjectedTruth):
-        raise LabError(f"task {item.task.id} is {item.task.kind}; this command works on injected bugs")
+def _truth(item: StreamItem) -> BuiltTruth:
+    if not isinstance(item.truth, BuiltTruth):
+        raise LabError(f"task {item.task.id} is {item.task.kind}; this command works on built tasks")
     return item.truth
 
 

@@ -10,7 +10,6 @@ from autodev_lab.execution.plain import run_plain
 from autodev_lab.execution.sandbox import SandboxReport
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.zygote import Zygote
-from autodev_lab.streams.mutations import Mutant
 
 __all__ = ["Baseline"]
 
@@ -80,9 +79,9 @@ class Baseline:
             unstable,
         )
 
-    def covering(self, mutant: Mutant) -> tuple[str, ...]:
-        """Tests that execute a fault's lines, in collection order."""
+    def covering(self, path: str, first: int, last: int) -> tuple[str, ...]:
+        """Tests that execute any of some lines (inclusive range), in collection order."""
         indices: set[int] = set()
-        for line in range(mutant.lines[0], mutant.lines[1] + 1):
-            indices.update(self.reached_by.get((mutant.edit.path, line), ()))
+        for line in range(first, last + 1):
+            indices.update(self.reached_by.get((path, line), ()))
         return tuple(self.tests[index] for index in sorted(indices))

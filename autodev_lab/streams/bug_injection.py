@@ -7,8 +7,6 @@ is counted, so that the tasks' origin can be reported.
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,15 +14,13 @@ from dataclasses import dataclass
 
 from autodev_lab.errors import LabError
 from autodev_lab.execution.sandbox import SandboxReport
-from autodev_lab.execution.sides import Side, assign_sides
 from autodev_lab.execution.subjects import Subject
-from autodev_lab.execution.trees import apply_edits, read_source
-from autodev_lab.execution.zygote import CandidateRun, Zygote
+from autodev_lab.execution.zygote import Zygote
 from autodev_lab.files import stable_seed
-from autodev_lab.records import Candidate, CandidateStatus, StreamItem, Task, TaskKind
+from autodev_lab.records import StreamItem, TaskKind
 from autodev_lab.streams.baseline import Baseline
-from autodev_lab.streams.confirmation import failing_after_import
-from autodev_lab.streams.injected import BugInjectionStream, InjectedTruth, body_of, title_of
+from autodev_lab.streams.examination import Examination, Fault, Tests, package_sources
+from autodev_lab.streams.injected import BugInjectionStream, InjectedTruth
 from autodev_lab.streams.mutations import Mutant, enumerate_mutants
 from autodev_lab.streams.operators import choose_operators
 from autodev_lab.streams.stratified import stratified
@@ -120,7 +116,7 @@ def build_tasks(
     with Zygote(subject.tree, report=report) as zygote:
         say(0, n, "running them before any bug")
         baseline = Baseline.measure(zygote, subject, report)
-        sources = _sources(subject)
+        sources = package_sources(subject)
         mutants = [
             mutant
             for path, text in sources.items()
@@ -128,60 +124,20 @@ def build_tasks(
         ]
         if not mutants:
             raise LabError(f"the tests of {subject.name} execute no line a bug could be put in; choose another package")
-        return _Builder(subject, n, seed, zygote, baseline, sources, say).build(mutants)
+        return _Builder(Examination(subject, seed, zygote, baseline, sources), n, say).build(mutants)
 
 
 def _silent(_kept: int, _wanted: int, _what: str) -> None:
     return None
 
 
-def _sources(subject: Subject) -> dict[str, str]:
-    """Text of each source file of the package that is no test, by path, in order."""
-    root = subject.tree.root
-    start = root / subject.tree.package_path
-    texts: dict[str, str] = {}
-    for path in [start] if start.is_file() else sorted(start.rglob("*.py")):
-        relative = path.relative_to(root).as_posix()
-        if path.is_symlink() or any(
-            relative == test or relative.startswith(f"{test}/") for test in subject.tree.test_paths
-        ):
-            continue
-        try:
-            text = read_source(path)
-            ast.parse(text)
-        except (SyntaxError, UnicodeDecodeError):
-            continue  # a template, or code of another Python: it is never executed here
-        texts[relative] = text
-    return texts
-
-
 class _Builder:
     """Runs faults in a fixed order until enough of them are tasks."""
 
-    def __init__(
-        self,
-        subject: Subject,
-        n: int,
-        seed: int,
-        zygote: Zygote,
-        baseline: Baseline,
-        sources: Mapping[str, str],
-        say: Progress,
-    ) -> None:
-        self._subject = subject
+    def __init__(self, examination: Examination, n: int, say: Progress) -> None:
+        self._examination = examination
         self._n = n
-        self._seed = seed
-        self._zygote = zygote
-        self._baseline = baseline
-        self._sources = sources
         self._say = say
-        split = assign_sides(subject, seed)
-        self._sides = {test: split.of(test).value for test in baseline.tests}
-        self._counts: Counter[str] = Counter()
-        self._run: Counter[str] = Counter()
-        self._killed: Counter[str] = Counter()
-        self._known: set[str] = {_content(text) for text in sources.values()}
-        self._pristine = frozenset(self._known)
         self._of_function: Counter[tuple[str, str]] = Counter()
         self._items: list[StreamItem] = []
 
@@ -189,7 +145,8 @@ class _Builder:
         """Go through the faults in stratified order; the cap on tasks a function doubles when they run out."""
         functions = len({(mutant.edit.path, mutant.qualname) for mutant in mutants})
         cap = max(2, math.ceil(3 * self._n / functions))
-        waiting = stratified(mutants, stable_seed("faults", self._subject.content_hash, self._seed))
+        examination = self._examination
+        waiting = stratified(mutants, stable_seed("faults", examination.subject.content_hash, examination.seed))
         while waiting and len(self._items) < self._n:
             put_off: list[Mutant] = []
             position = 0
@@ -206,123 +163,45 @@ class _Builder:
                     pending[place] += 1
                     batch.append(mutant)
                 self._try(batch)
-                self._say(len(self._items), self._n, f"{self._counts['built']} bugs tried")
+                self._say(len(self._items), self._n, f"{examination.counts['built']} bugs tried")
             waiting = put_off + waiting[position:] if len(self._items) < self._n else []
             cap *= 2
-        return self._finish()
+        operators = {
+            name: OperatorCount(count, examination.killed[name]) for name, count in sorted(examination.run.items())
+        }
+        return Build(tuple(self._items), examination.attrition(_REASONS), operators)
 
     def _try(self, batch: Sequence[Mutant]) -> None:
-        groups: dict[tuple[str, ...], list[tuple[Mutant, Candidate]]] = {}
-        for mutant in batch:
-            self._counts["built"] += 1
-            if self._is_new(mutant):
-                tests = self._baseline.covering(mutant)
-                groups.setdefault(tests, []).append((mutant, Candidate((mutant.edit,), mutant.operator)))
-        verdicts: dict[str, CandidateRun] = {}
-        for tests, members in groups.items():
-            candidates = [candidate for _, candidate in members]
-            if tests:
-                runs = self._zygote.evaluate(candidates, tests=tests, all_failures=True)
-                verdicts.update((run.candidate_id, run) for run in runs)
-        covering = {candidate.id: tests for tests, members in groups.items() for _, candidate in members}
-        for mutant in batch:
-            candidate = Candidate((mutant.edit,), mutant.operator)
-            if candidate.id in covering:
-                self._judge(mutant, candidate, verdicts.get(candidate.id), covering[candidate.id])
+        examination = self._examination
+        faults = {self._fault(mutant): mutant for mutant in batch}
+        examination.counts["built"] += len(batch)
+        for fault, killing in examination.noticed(tuple(faults)):
+            if len(self._items) >= self._n:
+                examination.counts["surplus"] += 1
+            elif examination.confirms(fault, killing):
+                self._keep(faults[fault], fault, killing)
 
-    def _is_new(self, mutant: Mutant) -> bool:
-        """Whether the faulty file can be parsed and its tree is neither the pristine one nor seen before."""
-        try:
-            text = apply_edits(self._sources[mutant.edit.path], [mutant.edit])
-            content = _content(text)
-            compile(text, mutant.edit.path, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError):
-            self._counts["invalid"] += 1
-            return False
-        key = f"{mutant.edit.path}:{content}"
-        if content in self._pristine or key in self._known:
-            self._counts["duplicate"] += 1
-            return False
-        self._known.add(key)
-        return True
+    def _fault(self, mutant: Mutant) -> Fault:
+        tests = self._examination.baseline.covering(mutant.edit.path, *mutant.lines)
+        return Fault((mutant.edit,), mutant.operator, tests)
 
-    def _judge(self, mutant: Mutant, candidate: Candidate, run: CandidateRun | None, covering: tuple[str, ...]) -> None:
-        if run is not None and run.status is CandidateStatus.INVALID:
-            self._counts["invalid"] += 1
+    def _keep(self, mutant: Mutant, fault: Fault, killing: Tests) -> None:
+        examination = self._examination
+        task = examination.task(fault, killing, TaskKind.INJECTED)
+        if task is None:
             return
-        self._run[mutant.operator] += 1
-        if run is None or run.status is CandidateStatus.PLAUSIBLE:
-            self._counts["survived"] += 1
-            return
-        if run.status is not CandidateStatus.FAILED:
-            self._counts["timed_out" if run.status is CandidateStatus.TIMEOUT else "crashed"] += 1
-            return
-        self._killed[mutant.operator] += 1
-        failing = set(run.failing)
-        killing = tuple(test for test in covering if test in failing)
-        if not any(self._sides[test] == Side.VISIBLE for test in killing):
-            self._counts["no_visible_killer"] += 1
-        elif len(self._items) >= self._n:
-            self._counts["surplus"] += 1
-        elif not self._is_confirmed(mutant, killing):
-            again = self._zygote.evaluate([candidate], tests=killing, all_failures=True, chunk=1)[0]
-            alike = again.status is CandidateStatus.FAILED and set(again.failing) == set(killing)
-            self._counts["differs_on_disk" if alike else "flaky"] += 1
-        else:
-            self._keep(mutant, killing, covering)
-
-    def _is_confirmed(self, mutant: Mutant, killing: tuple[str, ...]) -> bool:
-        """Whether exactly the same tests fail, of all tests, when the package is imported with the fault in it."""
-        text = self._sources[mutant.edit.path]
-        return failing_after_import(self._zygote, mutant.edit, text, self._baseline.tests) == frozenset(killing)
-
-    def _keep(self, mutant: Mutant, killing: tuple[str, ...], covering: tuple[str, ...]) -> None:
-        subject = self._subject
-        digest = hashlib.sha256(f"{subject.content_hash}\n{mutant.edit!r}".encode("utf-8", "surrogatepass")).hexdigest()
-        task_id = f"{subject.name}-{subject.version}-{digest[:8]}"
-        if any(item.task.id == task_id for item in self._items):
-            self._counts["duplicate"] += 1
-            return
-        by_side = {side.value: tuple(test for test in killing if self._sides[test] == side) for side in Side}
-        reached = {side.value: tuple(test for test in covering if self._sides[test] == side) for side in Side}
-        for side in (Side.EXPOSURE, Side.ORACLE):
-            if not by_side[side.value]:
-                self._counts[f"kept_without_{side.value}_killer"] += 1
-        visible = by_side[Side.VISIBLE.value]
-        task = Task(
-            id=task_id,
-            package=subject.name,
-            kind=TaskKind.INJECTED,
-            title=title_of(subject, visible),
-            body=body_of(subject, visible),
-            metadata={"version": subject.version},
-        )
+        subject = examination.subject
         truth = InjectedTruth(
-            task_id=task_id,
+            task_id=task.id,
             package_spec=subject.spec or subject.name,
             package_hash=subject.content_hash,
             operator=mutant.operator,
-            edits=(mutant.edit,),
+            edits=fault.edits,
             path=mutant.edit.path,
             qualname=mutant.qualname,
-            split_seed=self._seed,
-            killing=by_side,
-            covering=reached,
+            split_seed=examination.seed,
+            killing=examination.by_side(killing),
+            covering=examination.by_side(fault.covering),
         )
         self._of_function[(mutant.edit.path, mutant.qualname)] += 1
-        self._counts["kept"] += 1
         self._items.append(StreamItem(task, truth))
-
-    def _finish(self) -> Build:
-        attrition = {name: self._counts[name] for name in _REASONS}
-        attrition["tests"] = len(self._baseline.tests)
-        attrition["tests_failing_before"] = self._baseline.failing
-        attrition["tests_flaky"] = self._baseline.flaky
-        attrition["tests_unstable"] = self._baseline.unstable
-        operators = {name: OperatorCount(self._run[name], self._killed[name]) for name in sorted(self._run)}
-        return Build(tuple(self._items), attrition, operators)
-
-
-def _content(text: str) -> str:
-    """Digest of a file's syntax tree: layout and comments make no difference."""
-    return hashlib.sha256(ast.dump(ast.parse(text)).encode("utf-8", "surrogatepass")).hexdigest()

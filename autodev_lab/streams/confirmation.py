@@ -7,7 +7,7 @@ them from being collected; only a fresh import and all tests show that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from autodev_lab.execution.trees import split_lines
 from autodev_lab.execution.zygote import Zygote
@@ -19,17 +19,19 @@ _UNSWAPPABLE = "\nif not __name__:\n    pass\n"
 """A statement without effect at module level: code with it cannot be swapped in, so that it is imported afresh."""
 
 
-def failing_after_import(zygote: Zygote, edit: Edit, text: str, tests: Sequence[str]) -> frozenset[str]:
+def failing_after_import(
+    zygote: Zygote, edits: Sequence[Edit], sources: Mapping[str, str], tests: Sequence[str]
+) -> frozenset[str]:
     """Which tests fail when the package is imported with a fault in its files.
 
     Parameters
     ----------
     zygote
         The pristine tree.
-    edit
+    edits
         The fault.
-    text
-        The pristine file it is in.
+    sources
+        The pristine files by path.
     tests
         Tests that pass on the pristine tree.
 
@@ -38,8 +40,9 @@ def failing_after_import(zygote: Zygote, edit: Edit, text: str, tests: Sequence[
     frozenset
         All tests when the package can no longer be imported, or ends or blocks its process.
     """
-    end = len(split_lines(text))
-    changed = Candidate((edit, Edit(edit.path, end + 1, end, _UNSWAPPABLE)), "confirmation")
+    path = edits[0].path
+    end = len(split_lines(sources[path]))
+    changed = Candidate((*edits, Edit(path, end + 1, end, _UNSWAPPABLE)), "confirmation")
     run = zygote.evaluate([changed], tests=tests, all_failures=True)[0]
     if run.status is CandidateStatus.PLAUSIBLE:
         return frozenset()

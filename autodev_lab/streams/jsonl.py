@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from autodev_lab.errors import LabError
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.files import write_atomic
 from autodev_lab.records import Edit, StreamItem, Task, TaskKind
+from autodev_lab.streams.historical import BuiltTruth, HistoricalTruth
 from autodev_lab.streams.injected import InjectedTruth
 
 __all__ = ["SCHEMA", "check_subjects", "read_tasks", "write_tasks"]
@@ -34,7 +35,7 @@ class _Edit(_Strict):
 class _Task(_Strict):
     id: str
     package: str
-    kind: Literal["injected"]
+    kind: Literal["injected", "historical"]
     title: str
     body: str
     arrival: float
@@ -42,7 +43,7 @@ class _Task(_Strict):
     metadata: dict[str, str]
 
 
-class _Truth(_Strict):
+class _InjectedTruth(_Strict):
     package_spec: str
     package_hash: str
     operator: str
@@ -54,10 +55,43 @@ class _Truth(_Strict):
     covering: dict[str, tuple[str, ...]]
 
 
-class _Line(_Strict):
+class _HistoricalTruth(_Strict):
+    package_spec: str
+    package_hash: str
+    older: str
+    newer: str
+    edits: tuple[_Edit, ...] = Field(min_length=1)
+    places: tuple[tuple[str, str], ...] = Field(min_length=1)
+    interface_changed: bool
+    split_seed: int
+    killing: dict[str, tuple[str, ...]]
+    covering: dict[str, tuple[str, ...]]
+
+
+class _InjectedLine(_Strict):
     form: Literal["autodev_lab.task/1"] = Field(alias="schema")
     task: _Task
-    truth: _Truth
+    truth: _InjectedTruth
+
+
+class _HistoricalLine(_Strict):
+    form: Literal["autodev_lab.task/1"] = Field(alias="schema")
+    task: _Task
+    truth: _HistoricalTruth
+
+
+def _kind_of(line: object) -> str:
+    """Which of the two forms a line claims to have; all that is not historical is read as injected."""
+    task = line.get("task") if isinstance(line, dict) else None
+    return "historical" if isinstance(task, dict) and task.get("kind") == "historical" else "injected"
+
+
+_LINES: TypeAdapter[_InjectedLine | _HistoricalLine] = TypeAdapter(
+    Annotated[
+        Annotated[_InjectedLine, Tag("injected")] | Annotated[_HistoricalLine, Tag("historical")],
+        Discriminator(_kind_of),
+    ]
+)
 
 
 def write_tasks(path: Path, items: Iterable[StreamItem]) -> None:
@@ -68,7 +102,7 @@ def write_tasks(path: Path, items: Iterable[StreamItem]) -> None:
     path
         The file; a reader sees the old content or the new one.
     items
-        Tasks with an `InjectedTruth`.
+        Tasks with an `InjectedTruth` or a `HistoricalTruth`.
 
     Raises
     ------
@@ -86,7 +120,8 @@ def read_tasks(path: Path, subjects: Mapping[str, Subject] | None = None) -> tup
     path
         The file.
     subjects
-        The packages the tasks are to be worked on with, by name; their content must be what the tasks were made from.
+        The packages the tasks are to be worked on with, by the spec their truths name; their content must be what the
+        tasks were made from.
 
     Raises
     ------
@@ -137,11 +172,11 @@ def check_subjects(items: Iterable[StreamItem], subjects: Mapping[str, Subject])
 
 def _check(item: StreamItem, subjects: Mapping[str, Subject], where: str) -> None:
     truth = item.truth
-    if not isinstance(truth, InjectedTruth):
-        raise LabError(f"{where} is no injected bug; give tasks made by `autodev-lab tasks build`")
-    subject = subjects.get(item.task.package)
+    if not isinstance(truth, BuiltTruth):
+        raise LabError(f"{where} has no fault in a package; give tasks made by `autodev-lab tasks build`")
+    subject = subjects.get(truth.package_spec)
     if subject is None:
-        raise LabError(f"{where} is about {item.task.package}, which is not at hand; obtain it first")
+        raise LabError(f"{where} is about {truth.package_spec}, which is not at hand; obtain it first")
     if subject.content_hash != truth.package_hash:
         raise LabError(
             f"{where} was made from other content of {item.task.package} (hash {truth.package_hash[:12]}) than what is "
@@ -150,72 +185,116 @@ def _check(item: StreamItem, subjects: Mapping[str, Subject], where: str) -> Non
 
 
 def _to_line(item: StreamItem) -> str:
-    task, truth = item.task, item.truth
-    if not isinstance(truth, InjectedTruth):
-        raise LabError(f"task {task.id} is no injected bug; only those are written to files of tasks")
-    line = _Line(
-        schema=SCHEMA,
-        task=_Task(
-            id=task.id,
-            package=task.package,
-            kind="injected",
-            title=task.title,
-            body=task.body,
-            arrival=task.arrival,
-            priority=task.priority,
-            metadata=dict(sorted(task.metadata.items())),
-        ),
-        truth=_Truth(
-            package_spec=truth.package_spec,
-            package_hash=truth.package_hash,
-            operator=truth.operator,
-            edits=tuple(
-                _Edit(path=e.path, start_line=e.start_line, end_line=e.end_line, replacement=e.replacement)
-                for e in truth.edits
+    truth = item.truth
+    line: _InjectedLine | _HistoricalLine
+    if isinstance(truth, InjectedTruth):
+        line = _InjectedLine(
+            schema=SCHEMA,
+            task=_task_of(item.task, "injected"),
+            truth=_InjectedTruth(
+                package_spec=truth.package_spec,
+                package_hash=truth.package_hash,
+                operator=truth.operator,
+                edits=_edits_of(truth),
+                path=truth.path,
+                qualname=truth.qualname,
+                split_seed=truth.split_seed,
+                killing=dict(truth.killing),
+                covering=dict(truth.covering),
             ),
-            path=truth.path,
-            qualname=truth.qualname,
-            split_seed=truth.split_seed,
-            killing=dict(truth.killing),
-            covering=dict(truth.covering),
-        ),
-    )
+        )
+    elif isinstance(truth, HistoricalTruth):
+        line = _HistoricalLine(
+            schema=SCHEMA,
+            task=_task_of(item.task, "historical"),
+            truth=_HistoricalTruth(
+                package_spec=truth.package_spec,
+                package_hash=truth.package_hash,
+                older=truth.older,
+                newer=truth.newer,
+                edits=_edits_of(truth),
+                places=truth.places,
+                interface_changed=truth.interface_changed,
+                split_seed=truth.split_seed,
+                killing=dict(truth.killing),
+                covering=dict(truth.covering),
+            ),
+        )
+    else:
+        raise LabError(f"task {item.task.id} has no fault in a package; only built tasks are written to files of tasks")
     return line.model_dump_json(by_alias=True) + "\n"
+
+
+def _task_of(task: Task, kind: Literal["injected", "historical"]) -> _Task:
+    return _Task(
+        id=task.id,
+        package=task.package,
+        kind=kind,
+        title=task.title,
+        body=task.body,
+        arrival=task.arrival,
+        priority=task.priority,
+        metadata=dict(sorted(task.metadata.items())),
+    )
+
+
+def _edits_of(truth: BuiltTruth) -> tuple[_Edit, ...]:
+    return tuple(
+        _Edit(path=one.path, start_line=one.start_line, end_line=one.end_line, replacement=one.replacement)
+        for one in truth.edits
+    )
 
 
 def _from_line(line: str, where: str) -> StreamItem:
     try:
-        record = _Line.model_validate_json(line)
+        record = _LINES.validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "json_invalid":
             raise LabError(f"{where} is not readable JSON ({first['msg']}); build the tasks again") from error
+        place = ".".join(str(part) for part in first["loc"][1:])  # the first part is the form it was read as
         if place == "schema":
             raise LabError(f"{where} is not of the form {SCHEMA}; build the tasks again with this version") from error
         raise LabError(f"{where}: {place or 'the record'} is wrong ({first['msg']}); build the tasks again") from error
-    task, truth = record.task, record.truth
-    return StreamItem(
-        Task(
-            id=task.id,
-            package=task.package,
-            kind=TaskKind(task.kind),
-            title=task.title,
-            body=task.body,
-            arrival=task.arrival,
-            priority=task.priority,
-            metadata=task.metadata,
-        ),
-        InjectedTruth(
-            task_id=task.id,
+    task = Task(
+        id=record.task.id,
+        package=record.task.package,
+        kind=TaskKind(record.task.kind),
+        title=record.task.title,
+        body=record.task.body,
+        arrival=record.task.arrival,
+        priority=record.task.priority,
+        metadata=record.task.metadata,
+    )
+    return StreamItem(task, _truth_of(record))
+
+
+def _truth_of(record: _InjectedLine | _HistoricalLine) -> BuiltTruth:
+    truth = record.truth
+    edits = tuple(Edit(one.path, one.start_line, one.end_line, one.replacement) for one in truth.edits)
+    if isinstance(truth, _InjectedTruth):
+        return InjectedTruth(
+            task_id=record.task.id,
             package_spec=truth.package_spec,
             package_hash=truth.package_hash,
             operator=truth.operator,
-            edits=tuple(Edit(e.path, e.start_line, e.end_line, e.replacement) for e in truth.edits),
+            edits=edits,
             path=truth.path,
             qualname=truth.qualname,
             split_seed=truth.split_seed,
             killing=truth.killing,
             covering=truth.covering,
-        ),
+        )
+    return HistoricalTruth(
+        task_id=record.task.id,
+        package_spec=truth.package_spec,
+        package_hash=truth.package_hash,
+        older=truth.older,
+        newer=truth.newer,
+        edits=edits,
+        places=truth.places,
+        interface_changed=truth.interface_changed,
+        split_seed=truth.split_seed,
+        killing=truth.killing,
+        covering=truth.covering,
     )

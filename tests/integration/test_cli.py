@@ -84,7 +84,7 @@ def test_words_end_with_verdict_and_places(tmp_path: Path) -> None:
 def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     done = lab("run", "learning", "--profile", "full", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0
-    assert "cells          30" in done.stdout
+    assert "cells          36" in done.stdout
     assert "estimate" in done.stdout
     need = json.loads(lab("run", "learning", *SIMULATED, "--dry-run", "--json", cwd=tmp_path).stdout)
     assert (need["cells"], need["tasks"], need["task_runs"]) == (10, 12, 120)

@@ -13,6 +13,7 @@ from autodev_lab.errors import LabError
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import SourceTree
 from autodev_lab.records import Edit, StreamItem, Task, TaskKind, Truth
+from autodev_lab.streams.historical import HistoricalTruth
 from autodev_lab.streams.injected import BugInjectionStream, InjectedTruth
 from autodev_lab.streams.jsonl import check_subjects, read_tasks, write_tasks
 
@@ -33,6 +34,18 @@ def items(draw: st.DrawFn) -> StreamItem:
     return StreamItem(task, truth)
 
 
+@st.composite
+def historical_items(draw: st.DrawFn) -> StreamItem:
+    task_id = draw(TEXT)
+    task = Task(task_id, draw(TEXT), TaskKind.HISTORICAL, draw(TEXT), draw(TEXT), metadata={"version": draw(TEXT)})
+    places = draw(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=3).map(tuple))
+    truth = HistoricalTruth(
+        task_id, draw(TEXT), draw(TEXT), draw(TEXT), draw(TEXT), draw(EDITS), places, draw(st.booleans()),
+        draw(st.integers(0, 99)), draw(SIDES), draw(SIDES),
+    )  # fmt: skip
+    return StreamItem(task, truth)
+
+
 def one(task_id: str = "p-1-a", package_hash: str = "h" * 12) -> StreamItem:
     sides = {"visible": ("t.py::test_a",), "exposure": (), "oracle": ()}
     task = Task(task_id, "p", TaskKind.INJECTED, "p 1: test_a fails", metadata={"version": "1"})
@@ -46,7 +59,7 @@ def subject(content_hash: str) -> Subject:
     return Subject("p", "1", SourceTree(Path(), "p", "", "p.py", ("t.py",)), content_hash, "MIT", "p")
 
 
-@given(st.lists(items(), min_size=1, max_size=4, unique_by=lambda item: item.task.id))
+@given(st.lists(items() | historical_items(), min_size=1, max_size=4, unique_by=lambda item: item.task.id))
 @settings(max_examples=50, deadline=None)
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, tasks: list[StreamItem]) -> None:
     path = tmp_path_factory.mktemp("tasks") / "tasks.jsonl"
@@ -84,6 +97,47 @@ def test_a_wrong_field_is_named(tmp_path: Path) -> None:
         read_tasks(path)
 
 
+def test_a_historical_task_needs_a_place(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.jsonl"
+    sides = {"visible": ("t.py::test_a",), "exposure": (), "oracle": ()}
+    truth = HistoricalTruth(
+        "t", "p==2", "h", "1", "2", (Edit("p.py", 1, 1, "x = 2\n"),), (("p.py", "f"),), False, 7, sides, sides
+    )
+    assert (truth.path, truth.qualname) == ("p.py", "f")
+    write_tasks(path, [StreamItem(Task("t", "p", TaskKind.HISTORICAL, "p 2: test_a fails"), truth)])
+    record = json.loads(path.read_text())
+    record["truth"]["places"] = []
+    path.write_text(json.dumps(record))
+    with pytest.raises(LabError, match=r"line 1: truth\.places is wrong"):
+        read_tasks(path)
+    record["task"]["kind"] = "injected"
+    path.write_text(json.dumps(record))
+    with pytest.raises(LabError, match=r"line 1: truth\.operator is wrong"):
+        read_tasks(path)
+
+
+def test_versions_of_one_package_are_told_apart_by_their_spec(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.jsonl"
+    sides = {"visible": ("t.py::test_a",), "exposure": (), "oracle": ()}
+    write_tasks(
+        path,
+        [
+            StreamItem(
+                Task(f"t{version}", "p", TaskKind.HISTORICAL, "p: test_a fails"),
+                HistoricalTruth(
+                    f"t{version}", f"p=={version}", f"hash {version}", "1", str(version), (Edit("p.py", 1, 1, "x\n"),),
+                    (("p.py", "f"),), False, 7, sides, sides,
+                ),
+            )
+            for version in (2, 3)
+        ],
+    )  # fmt: skip
+    both = {"p==2": subject("hash 2"), "p==3": subject("hash 3")}
+    assert len(read_tasks(path, both)) == 2
+    with pytest.raises(LabError, match=r"line 2 was made from other content of p"):
+        read_tasks(path, {**both, "p==3": subject("hash 2")})
+
+
 def test_a_repeated_task_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "tasks.jsonl"
     write_tasks(path, [one(), one()])
@@ -116,8 +170,8 @@ def test_missing_empty_and_binary_files(tmp_path: Path) -> None:
         read_tasks(binary)
 
 
-def test_only_injected_bugs_are_written(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="no injected bug"):
+def test_only_built_tasks_are_written(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="no fault in a package"):
         write_tasks(tmp_path / "t.jsonl", [StreamItem(one().task, Truth("p-1-a"))])
     assert not list(tmp_path.iterdir())
 
