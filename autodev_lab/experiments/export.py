@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from autodev_lab.analysis.claims import Claim
 from autodev_lab.errors import LabError
+from autodev_lab.execution.revisions import REVISION
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.report import registered_claims
 from autodev_lab.experiments.seals import all_alterations
@@ -206,9 +207,10 @@ def _places(name: str, text: str) -> list[str]:
         elif isinstance(value, list):
             for inner in value:
                 walk(inner)
-        elif isinstance(value, str) and len(value) > 1 and "\n" not in value and Path(value).is_absolute():
+        elif isinstance(value, str) and len(value) > 1 and "\n" not in value:
+            path = Path(value.removeprefix(REVISION).rpartition("@")[0] if value.startswith(REVISION) else value)
             with suppress(OSError, ValueError):  # too long, or not a path at all
-                found.extend([value] if Path(value).exists() else [])
+                found.extend([value] if path.is_absolute() and path.exists() else [])
 
     documents = [text] if name.endswith(".json") else text.splitlines() if name.endswith((".jsonl", ".gz")) else []
     for document in documents:

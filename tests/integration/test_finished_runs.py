@@ -151,14 +151,20 @@ def test_what_is_private_is_refused(
     assert not (tmp_path / "a.zip").exists()
 
 
-def test_a_task_file_by_absolute_path_is_refused(tmp_path: Path, run: Path) -> None:
-    elsewhere = tmp_path / "mine" / "tasks.jsonl"
-    elsewhere.parent.mkdir()
-    elsewhere.touch()
-    overrides = {"environment": "simulated", "packages": "ant", "tasks": str(elsewhere), "arms": "uniform"}
+@pytest.mark.parametrize("named", ["tasks={}/tasks.jsonl", "packages={}", "packages=git:{}@0123abc"])
+def test_what_is_named_by_an_absolute_path_is_refused(tmp_path: Path, run: Path, named: str) -> None:
+    elsewhere = tmp_path / "mine"
+    elsewhere.mkdir()
+    (elsewhere / "tasks.jsonl").touch()
+    key, _, value = named.format(elsewhere).partition("=")
+    overrides = {"environment": "simulated", "packages": "ant", "arms": "uniform", key: value}
     run_experiment("learning", overrides=overrides, out=tmp_path / "runs" / "b_run", workers=1, progress="quiet")
     said = lab("export", "b_run", "--out", str(tmp_path / "a.zip"), code=2)
-    assert "spec.json of run b_run names a path of this machine" in said
+    assert "of run b_run names a path of this machine" in said
+    lab("report", "b_run", "--out", str(tmp_path / "out"))
+    for name in ("claims.md", "claims.html"):
+        text = (tmp_path / "out" / name).read_text("utf-8")
+        assert "Attrition" in text and str(elsewhere) not in text
 
 
 def test_what_is_private_is_found_in_compressed_traces(run: Path, tmp_path: Path) -> None:
