@@ -47,13 +47,13 @@ def test_json_has_all_counts_and_says_which_are_estimates() -> None:
 @pytest.mark.parametrize(
     ("typed", "cells", "tasks", "task_runs"),
     [
-        (["twins=no"], 5, 60, 300),
-        (["twins=no", "replicates=3"], 15, 60, 900),
-        (["arms=single,uniform", "twins=0"], 2, 60, 120),
+        (["twins=no"], 5, 63, 315),
+        (["twins=no", "replicates=3"], 15, 63, 945),
+        (["arms=single,uniform", "twins=0"], 2, 63, 126),
         (["packages=a", "tasks_per_package=7", "pool_per_package=9"], 10, 9, 70),
         (["tasks-per-package=7", "packages=a"], 10, 7, 70),
-        (["budget=3", "packages=a, b", "budget=4"], 10, 20, 200),
-        ([" packages = a ,, b "], 10, 20, 200),
+        (["budget=3", "packages=a, b", "budget=4"], 10, 18, 180),
+        ([" packages = a ,, b "], 10, 18, 180),
     ],
 )
 def test_parameters_decide_what_is_counted(typed: list[str], cells: int, tasks: int, task_runs: int) -> None:
@@ -86,7 +86,7 @@ def test_words_say_the_same_counts_and_that_times_are_estimates() -> None:
     words, need = dry("--profile", "full", "--workers", "2"), counted("--profile", "full", "--workers", "2")
     lines = {line.split()[0]: line for line in words.splitlines()}
     assert words.startswith("learning, profile full, seed 0, repository environment\n")
-    assert f" {need['cells']} (single, team_isolated, team_shared, uniform, placebo)" in lines["cells"]
+    assert f" {need['cells']} (single, team_isolated, team_shared, uniform, static, placebo)" in lines["cells"]
     assert f" {need['tasks']} built, {need['task_runs']} task runs" in lines["tasks"]
     assert lines["packages"].endswith(", ".join(need["packages"]))
     assert "with 2 workers (an estimate" in lines["time"]
