@@ -33,7 +33,7 @@ from autodev_lab.records import Candidate, CandidateStatus, Edit
 
 __all__ = ["CandidateRun", "Nursery", "Room", "TestRun", "Zygote"]
 
-_LEADING = 8  # tests tried first after a fresh import; collecting them alone is much cheaper than all
+_LEADING = 3  # tests tried first after a fresh import; collecting them alone is much cheaper than all
 _REHEARSED = 12  # quick tests tried at once for a control; most suites offer one among the first
 _GUARD = 900.0  # wall seconds the lab waits for a room's answer per request; the room itself decides long before
 
