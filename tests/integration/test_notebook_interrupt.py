@@ -174,8 +174,13 @@ def test_a_killed_kernel_leaves_no_process(notebook: Notebook, tmp_path: Path, f
     assert run_experiment(resume=path, offline=True, progress="quiet").summary["complete"] is True
 
 
-def test_the_notebook_shows_runs_without_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It proposes arms that no registered claim compares, so all of its cells have to bear that."""
+@pytest.mark.parametrize(
+    ("arms", "judged"), [("team_shared,uniform", {"safe_auto_deployment"}), ("uniform,placebo", set())]
+)
+def test_the_notebook_shows_runs_without_a_comparison(
+    arms: str, judged: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It proposes arms that no registered claim compares: all of its cells have to bear that, and no claim at all."""
     source = json.loads(resource("notebooks/learning.ipynb").read_text("utf-8"))
     proposed = "".join(line for cell in source["cells"] for line in cell["source"])
     assert '{"arms": ["team_shared", "uniform"]}' in proposed
@@ -187,14 +192,16 @@ def test_the_notebook_shows_runs_without_a_verdict(tmp_path: Path, monkeypatch: 
             "environment": "simulated",
             "packages": ["ant", "bee"],
             "tasks_per_package": 3,
-            "arms": ["team_shared", "uniform"],
+            "arms": tuple(arms.split(",")),
         },
         workers=1,
         out=tmp_path / "run",
         notebook=True,
         progress="quiet",
     )
-    assert run.summary["claims"] == []
+    claims = run.summary["claims"]
+    assert isinstance(claims, list)
+    assert {claim["id"] for claim in claims} == judged
     artifacts = run.summary["artifacts"]
     assert isinstance(artifacts, dict)
     assert "notebook" in artifacts, "the notebook ran to its end"
