@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["alterations", "configuration_hash", "missing_cells"]
+__all__ = ["alterations", "configuration_hash", "missing_cells", "read_object"]
 
 
 def alterations(run: Path) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def alterations(run: Path) -> tuple[str, ...]:
     tuple
         One clause a finding, for example ``"tasks.jsonl is not the file that was run"``.
     """
-    spec, provenance = _object(run / "spec.json"), _object(run / "provenance.json")
+    spec, provenance = read_object(run / "spec.json"), read_object(run / "provenance.json")
     if not provenance:
         return ("provenance.json is missing or damaged",)
     found = []
@@ -75,7 +75,7 @@ def missing_cells(run: Path) -> tuple[int, int]:
     KeyError, TypeError
         If the spec is damaged.
     """
-    named = list(_cells(_object(run / "spec.json")))
+    named = list(_cells(read_object(run / "spec.json")))
     there = _keys(_read(run / "outcomes.parquet"))
     return sum(cell not in there for cell in named), len(named)
 
@@ -98,7 +98,7 @@ def _outcomes_altered(run: Path, spec: Mapping[str, object]) -> Iterator[str]:
     # an interrupted run has outcomes of some cells only
     held = [cell for cell in named if cell in there]
     for cell in held:
-        seal = _object(run / "cells" / f"{_name(cell)}.json")
+        seal = read_object(run / "cells" / f"{_name(cell)}.json")
         for suffix, key in ((".parquet", "parquet"), (".trace.gz", "trace")):
             if not seal or _sha256(run / "cells" / f"{_name(cell)}{suffix}") != seal.get(key):
                 yield f"cells/{_name(cell)}{suffix} is not what its seal says"
@@ -146,8 +146,8 @@ def _sha256(path: Path) -> str:
         return ""
 
 
-def _object(path: Path) -> Mapping[str, object]:
-    """A JSON object; empty when the file is missing or is none."""
+def read_object(path: Path) -> Mapping[str, object]:
+    """A JSON object from a file; empty when the file is missing or holds none."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

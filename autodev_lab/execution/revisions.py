@@ -63,8 +63,8 @@ def revision_spec(repository: Path, commit: str) -> str:
 
     Examples
     --------
-    >>> revision_spec(Path("/home/me/funcy"), "0" * 40)[:28]
-    'git:/home/me/funcy@000000000'
+    >>> revision_spec(Path("clones/funcy"), "0" * 40)[:26]
+    'git:clones/funcy@000000000'
     """
     return f"{REVISION}{repository}@{commit}"
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autodev_lab.analysis.claims import Claim
+from autodev_lab.analysis.seals import read_object
 from autodev_lab.errors import LabError
 from autodev_lab.execution.revisions import REVISION
 from autodev_lab.experiments.directory import RunDirectory
@@ -84,7 +85,7 @@ def export_run(run: RunDirectory, target: Path) -> Path:
     """
     if target.exists():
         raise LabError(f"{target} exists; choose another name, or remove it first")
-    summary = _object(run.summary)
+    summary = read_object(run.summary)
     if summary.get("complete") is not True or not run.outcomes.is_file():
         raise LabError(f"run {run.id} is not finished; go on with it with `autodev-lab run --resume {run.id}`")
     altered = all_alterations(run.path)
@@ -101,7 +102,7 @@ def export_run(run: RunDirectory, target: Path) -> Path:
 
 def _members(run: RunDirectory, summary: Mapping[str, object]) -> Iterator[tuple[str, bytes]]:
     """Files of the archive, scrubbed where it is known that they hold paths."""
-    provenance = dict(_object(run.provenance))
+    provenance = dict(read_object(run.provenance))
     argv = provenance.get("argv")
     provenance["argv"] = [_without_path(str(word)) for word in argv] if isinstance(argv, list) else []
     readme = _README.format(
@@ -249,12 +250,3 @@ def _zipped(members: Mapping[str, bytes], folder: str) -> bytes:
 
 def _json(data: Mapping[str, object]) -> bytes:
     return (json.dumps(data, indent=2, allow_nan=False) + "\n").encode()
-
-
-def _object(path: Path) -> Mapping[str, object]:
-    """A JSON object; empty when there is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}

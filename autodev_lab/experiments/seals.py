@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 
-from autodev_lab.analysis.seals import alterations
+from autodev_lab.analysis.seals import alterations, read_object
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.jobs import cell_key
@@ -27,7 +25,7 @@ def all_alterations(run: Path) -> tuple[str, ...]:
     """
     found = alterations(run)
     directory = RunDirectory(run)
-    provenance = _object(directory.provenance)
+    provenance = read_object(directory.provenance)
     if found or provenance.get("code_hash") != code_hash():
         return found
     try:
@@ -37,16 +35,7 @@ def all_alterations(run: Path) -> tuple[str, ...]:
     foreign = [
         cell.name
         for cell in plan.cells()
-        if (seal := _object(directory.cells / f"{cell.name}.json"))
+        if (seal := read_object(directory.cells / f"{cell.name}.json"))
         and seal.get("key") != cell_key(plan, cell, str(provenance.get("tasks_hash")), code_hash())
     ]
     return tuple(f"cells/{name} is of another configuration, other tasks or other code" for name in foreign[:1])
-
-
-def _object(path: Path) -> Mapping[str, object]:
-    """A JSON object; empty when there is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}

@@ -99,6 +99,11 @@ class LearnedOrder:
     ----------
     strength
         Weight of the prior, in tries: with 10, ten tries of a template count as much as all templates together.
+
+    Notes
+    -----
+    The decays of `promise_of` were fitted on packages marked `development`, and so far the order has been tried on
+    those alone: no gain over `UniformOrder` has been shown on packages that were held out.
     """
 
     name = "learned"
