@@ -31,11 +31,15 @@ from autodev_lab.execution.screen import Screen
 from autodev_lab.execution.trees import SourceTree
 from autodev_lab.records import Candidate, CandidateStatus, Edit
 
-__all__ = ["CandidateRun", "Nursery", "Room", "TestRun", "Zygote"]
+__all__ = ["CandidateRun", "NotCollected", "Nursery", "Room", "TestRun", "Zygote"]
 
 _LEADING = 3  # tests tried first after a fresh import; collecting them alone is much cheaper than all
 _REHEARSED = 12  # quick tests tried at once for a control; most suites offer one among the first
 _GUARD = 900.0  # wall seconds the lab waits for a room's answer per request; the room itself decides long before
+
+
+class NotCollected(LabError):
+    """No test of a tree can be collected: a matter of the tree, not of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +243,10 @@ class Zygote:
 
     Raises
     ------
-    LabError
+    NotCollected
         If no test can be collected.
+    LabError
+        If the sandbox cannot be built.
     """
 
     def __init__(
@@ -297,7 +303,7 @@ class Zygote:
                 reply = room.ask({"op": "collect"} | self._collection(paths, self._only))
             except Closed as error:
                 room.close()
-                raise LabError(
+                raise NotCollected(
                     f"collecting the tests of {self._tree.package} ended the process; look at its imports"
                 ) from error
             tests, errors, codes = reply["tests"], reply["errors"], reply.get("codes")
@@ -309,7 +315,9 @@ class Zygote:
             if not self.tests:
                 room.close()
                 why = f" ({self.collection_errors[0][1].strip().splitlines()[-1]})" if errors else ""
-                raise LabError(f"pytest finds no tests in {self._tree.package}{why}; name a package that brings tests")
+                raise NotCollected(
+                    f"pytest finds no tests in {self._tree.package}{why}; name a package that brings tests"
+                )
             self._room = room
         return self._room
 
