@@ -161,9 +161,17 @@ class Experiment(BaseModel):
     description: str = ""
     notebook: str = ""
     arms: dict[str, Arm] = Field(min_length=1)
-    endpoints: tuple[str, ...]
+    endpoints: tuple[str, ...] = Field(min_length=1)
+    contrasts: tuple[tuple[str, str], ...] = ()
+    """Arms to compare beside the registered claims, treatment first; in the first endpoint."""
     parameters: dict[str, object] = Field(default_factory=dict)
     profiles: dict[str, dict[str, object]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _contrasts_are_of_arms(self) -> Experiment:
+        for arm in sorted({arm for pair in self.contrasts for arm in pair} - set(self.arms)):
+            raise ValueError(f"a contrast names arm {arm!r}, which the experiment has not")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim, judge_all, read_claims
+from autodev_lab.analysis.contrasts import contrast_effects
 from autodev_lab.analysis.frames import arm_rows, originals, read_outcomes
 from autodev_lab.analysis.metrics import arm_metrics
 from autodev_lab.analysis.statistics import Estimate
@@ -48,6 +49,13 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         configuration_hash=plan.configuration_hash if complete else "",
         arms=plan.arms,
     )
+    contrasts = contrast_effects(
+        outcomes,
+        plan.experiment.contrasts,
+        endpoint=plan.experiment.endpoints[0],
+        experiment=plan.experiment.name,
+        environment=plan.parameters.environment,
+    )
     metrics = {name: arm_metrics(arm_rows(outcomes, name)) for name in _arm_names(plan, outcomes)}
     if draw:
         _draw(plan, directory, outcomes, metrics, judged)
@@ -68,9 +76,10 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         "packages": sorted(str(name) for name in outcomes["package"].unique()),
         "arms": {name: _flat(estimates) for name, estimates in metrics.items()},
         "claims": [one.as_json() for one in judged],
+        "contrasts": [_contrast(one) for one in contrasts],
         "artifacts": artifacts(directory),
     }
-    words = in_words(plan, summary, metrics, judged)
+    words = in_words(plan, summary, metrics, judged, contrasts)
     write_atomic(directory.path / "summary.txt", words + "\n")
     directory.write_json(directory.summary, summary)
     return summary, words
@@ -105,7 +114,13 @@ def artifacts(directory: RunDirectory) -> dict[str, str]:
     return found
 
 
-def in_words(plan: Plan, summary: Mapping[str, object], metrics: Metrics, judged: Sequence[Judged]) -> str:
+def in_words(
+    plan: Plan,
+    summary: Mapping[str, object],
+    metrics: Metrics,
+    judged: Sequence[Judged],
+    contrasts: Sequence[Judged] = (),
+) -> str:
     """The run in words: what was asked, what the arms did, what may be said, and where everything lies."""
     parameters = plan.parameters
     cells, packages = summary["cells"], summary["packages"]
@@ -115,7 +130,7 @@ def in_words(plan: Plan, summary: Mapping[str, object], metrics: Metrics, judged
         plan.experiment.question.strip(),
         "",
         f"{summary['tasks']} tasks from {len(packages)} package{'s' if len(packages) != 1 else ''}, "
-        f"{parameters.budget} candidates a task, teams of {parameters.developers}, {parameters.replicates} "
+        f"{parameters.budget} candidates a task, {_teams(plan)}, {parameters.replicates} "
         f"replicate{'s' if parameters.replicates != 1 else ''}.",
     ]
     if not summary["complete"]:
@@ -132,6 +147,10 @@ def in_words(plan: Plan, summary: Mapping[str, object], metrics: Metrics, judged
         lines += _claim_in_words(one)
     if not judged:
         lines.append("No registered claim is about the arms that were run.")
+    if contrasts:
+        lines += ["", "Contrasts (exploratory; intervals of 95 % each, not adjusted for their number):"]
+        lines += [_contrast_in_words(one) for one in contrasts]
+        lines.append("")
     if not summary["confirmatory"]:
         before = summary["runs_before"]
         lines.append(
@@ -164,6 +183,28 @@ def _claim_in_words(one: Judged) -> list[str]:
     if one.confirmatory_lost:
         lines.append(f"  Its confirmatory status is lost: {one.confirmatory_lost}.")
     return lines
+
+
+def _teams(plan: Plan) -> str:
+    """How many developers the arms have."""
+    sizes = sorted({plan.team(arm).developers for arm in plan.arms})
+    largest = "one developer" if sizes[-1] == 1 else f"teams of {sizes[-1]}"
+    return largest if len(sizes) == 1 else f"teams of {', '.join(map(str, sizes[:-1]))} and {sizes[-1]}"
+
+
+def _contrast_in_words(one: Judged) -> str:
+    effect = one.effect
+    interval = f" [{_percent(effect.low)}, {_percent(effect.high)}]" if math.isfinite(effect.low) else ", no interval"
+    return (
+        f"  {_compared(one)}: {_percent(effect.estimate)}{interval}, noise floor {_percent(one.noise_floor)}, "
+        f"n = {effect.n}"
+    )
+
+
+def _contrast(one: Judged) -> dict[str, object]:
+    """A contrast as plain data: what a claim's object says of its effect, and nothing of a promise."""
+    told = ("treatment", "baseline", "endpoint", "estimate", "ci", "n", "clusters", "p", "method", "noise_floor", "why")
+    return {name: value for name, value in one.as_json().items() if name in told}
 
 
 def _compared(one: Judged) -> str:
