@@ -119,7 +119,7 @@ def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.Dat
 
 
 def learning_curve(
-    outcomes: pd.DataFrame, arms: Sequence[str], *, budget: int, banded: Collection[str] = (), bins: int = 8
+    outcomes: pd.DataFrame, arms: Sequence[str], *, budget: int, banded: Collection[str] = (), bins: int = 5
 ) -> Figure:
     """Share of tasks correct within the budget, by position in the stream.
 

@@ -21,6 +21,9 @@ __all__ = ["registered_claims", "write_report"]
 
 Metrics = Mapping[str, Mapping[str, Estimate]]
 
+FEWEST_CHANGES = 10
+"""Changes at a gate below which curves of it show nothing."""
+
 
 def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool = True) -> tuple[dict[str, object], str]:
     """Write `summary.json`, `summary.txt` and the figures from the outcomes.
@@ -238,21 +241,39 @@ def _draw(
 ) -> None:
     # matplotlib takes half a second to import: only when there is something to draw
     from autodev_lab.analysis import figures
+    from autodev_lab.analysis.gate_figures import reliability_figure, risk_coverage_figure
+    from autodev_lab.analysis.operator_figure import operator_figure
 
     budget = plan.parameters.budget
     firsts = [name for name in metrics if not name.endswith(TWIN_SUFFIX)]
     compared = [arm for one in judged for arm in one.claim.arms if arm in firsts]
     drawn = {
         "arms": figures.arms_figure({name: metrics[name] for name in firsts}, budget=budget),
-        "learning_curve": figures.learning_curve(outcomes, firsts, budget=budget, banded=compared or firsts[:1]),
+        "learning_curve": figures.learning_curve(outcomes, firsts, budget=budget, banded=compared[:2] or firsts[:1]),
     }
     for one in judged:
         if one.effect.n and one.claim.kind == "relative":
             sides = (arm_rows(outcomes, arm) for arm in (one.claim.treatment, one.claim.baseline))
             drawn[f"paired_{one.claim.id}"] = figures.paired_differences(one, *sides)
+    for arm in _gated(plan, judged, firsts):
+        rows = originals(arm_rows(outcomes, arm))
+        rows = rows[rows["decision"].notna()]
+        if len(rows) >= FEWEST_CHANGES:
+            drawn[f"risk_coverage_{arm}"] = risk_coverage_figure(rows, arm=arm)
+            drawn[f"reliability_{arm}"] = reliability_figure(rows, arm=arm)
+    operators = operator_figure(outcomes, budget=budget)
+    if operators is not None:
+        drawn["operators"] = operators
     for name, figure in drawn.items():
         for kind in ("png", "svg"):
             write_atomic(directory.figures / f"{name}.{kind}", figures.render(figure, kind))
+
+
+def _gated(plan: Plan, judged: Sequence[Judged], arms: Sequence[str]) -> list[str]:
+    """Arms whose gate is worth a figure: those a claim is about, and those that name a policy with an order."""
+    claimed = [one.claim.treatment for one in judged if isinstance(one.claim, ShareClaim)]
+    named = [arm for arm in arms if plan.experiment.arms[arm].policy in ("learned", "published")]
+    return [arm for arm in dict.fromkeys((*claimed, *named)) if arm in arms]
 
 
 def _finite(value: float) -> float | None:
