@@ -164,6 +164,8 @@ class Experiment(BaseModel):
     endpoints: tuple[str, ...] = Field(min_length=1)
     contrasts: tuple[tuple[str, str], ...] = ()
     """Arms to compare beside the registered claims, treatment first; in the first endpoint."""
+    gates: bool = False
+    """Whether the arms differ in their gates, which are then summed up one by one."""
     parameters: dict[str, object] = Field(default_factory=dict)
     profiles: dict[str, dict[str, object]] = Field(min_length=1)
 

@@ -8,6 +8,7 @@ import pytest
 
 from autodev_lab.analysis.figures import render
 from autodev_lab.analysis.gate_figures import reliability_figure, risk_coverage_figure
+from autodev_lab.analysis.gates import gate_summaries
 from autodev_lab.analysis.operator_figure import operator_figure, operator_table
 from autodev_lab.analysis.risk_coverage import compare_orders, wrong_band
 
@@ -78,3 +79,47 @@ def test_figures_say_their_n_and_repeat_to_the_byte() -> None:
     assert "no band" in risk_coverage_figure(gated(packages=1), arm="mine").axes[0].get_xlabel()
     heat = operator_figure(outcomes(), budget=5)
     assert heat is not None and "2 of 3 tasks" in heat.axes[0].get_title()
+
+
+def test_a_gate_is_summed_up_by_where_its_wrong_changes_went() -> None:
+    rows = pd.DataFrame(
+        {
+            "arm": "mine",
+            "twin": False,
+            "replicate": 0,
+            "package": ["p", "p", "q", "q", "q", "q"],
+            "depth": 0,
+            "decision": [
+                "AUTO_DEPLOY",
+                "AUTO_DEPLOY",
+                "DEPLOY_WITH_MONITORING",
+                "REQUEST_REVIEW",
+                "REQUEST_REVIEW",
+                None,
+            ],
+            "deployed": [True, False, True, False, True, False],
+            "correct": [True, False, False, False, True, False],
+            "escaped": [False, False, True, False, False, False],
+            "risk": [0.1, 0.2, 0.3, 0.4, 0.5, np.nan],
+            "confidence": [0.9, 0.8, 0.7, 0.6, 0.5, np.nan],
+            "lines_changed": [2, 2, 4, 6, 8, np.nan],
+            "human_minutes": [0.0, 0.0, 0.0, 15.0, 15.0, 0.0],
+            "exposure_killable": [True, True, False, True, True, True],
+            "exposure_passed": [True, False, True, True, True, None],
+        }
+    )
+    (found,) = gate_summaries(rows, ["mine", "absent"])
+    assert (found.coverage.n, found.right.n, found.coverage.value, found.right.value) == (
+        5,
+        3,
+        0.6,
+        pytest.approx(1 / 3),
+    )
+    assert (found.wrong, found.stopped, found.rolled_back, found.escaped) == (3, 1, 1, 1)
+    assert found.human_minutes == 6.0
+    assert {one.control for one in found.matched} == {"random", "smallest_first"}
+    assert (found.blind.blind, found.blind.shown) == (1, 1)
+    assert "of 3 wrong ones it stopped 1 and the rollout 1, 1 escaped" in found.in_words()
+    quiet = gate_summaries(rows.assign(decision="REQUEST_REVIEW"), ["mine"])[0]
+    assert quiet.matched == () and "not known" in quiet.in_words()
+    assert quiet.as_json()["right"] is None
