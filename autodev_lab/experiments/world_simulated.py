@@ -67,8 +67,8 @@ class SimulatedMaker:
         """Nothing: drawing the tasks takes no time."""
         if plan.parameters.shift in ("operators", "mix", "history"):
             raise LabError(
-                f"a simulated run has neither fault operators nor history for shift {plan.parameters.shift!r}; leave the "
-                "shift out or choose packages"
+                f"a simulated run has neither fault operators nor history for shift {plan.parameters.shift!r}; leave "
+                "it out or choose packages"
             )
         if plan.parameters.tasks and not plan.parameters.packages:
             raise LabError("a simulated run draws its own tasks; name made-up packages, for example -p packages=a,b,c")

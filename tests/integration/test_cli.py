@@ -90,8 +90,11 @@ def test_words_end_with_verdict_and_places(tmp_path: Path) -> None:
 def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     done = lab("run", "learning", "--profile", "full", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0
-    assert "cells          36" in done.stdout
+    assert "cells          48" in done.stdout
+    assert "tasks          556 built, 14400 task runs" in done.stdout, "156 of them are lessons"
+    assert "lessons        boltons, cachetools, funcy" in done.stdout
     assert "estimate" in done.stdout
+    assert "shift          packages" in lab("run", "transfer", "--dry-run", cwd=tmp_path).stdout
     need = json.loads(lab("run", "learning", *SIMULATED, "--dry-run", "--json", cwd=tmp_path).stdout)
     assert (need["cells"], need["tasks"], need["task_runs"]) == (10, 12, 120)
     assert need["estimated"] == ["seconds", "bytes"]
