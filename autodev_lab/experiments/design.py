@@ -62,8 +62,10 @@ class Parameters(BaseModel):
         (), description="packages that frozen arms learn from beforehand and nobody is tried on"
     )
     lessons_per_package: int = Field(20, ge=1, le=100_000, description="tasks a package in the lessons")
-    shift: Literal["", "packages", "operators", "mix"] = Field(
-        "", description="how lessons differ from the stream: other packages, unseen operators, or another mix of them"
+    shift: Literal["", "packages", "operators", "mix", "history"] = Field(
+        "",
+        description="how lessons differ from the stream: other packages, unseen operators, another mix of them, or "
+        "injected faults for historical ones",
     )
     replicates: int = Field(1, ge=1, le=10_000, description="streams, each with its own sample and order of tasks")
     budget: int = Field(10, ge=1, le=100_000, description="candidates a task may use (K)")
@@ -96,7 +98,14 @@ class Parameters(BaseModel):
         both = sorted({*self.packages} & {*self.lesson_packages})
         if both:
             raise ValueError(f"{', '.join(both)} cannot be both learned from and tried on; take it from one list")
-        if self.shift and self.lesson_packages:
+        if self.shift == "history":
+            if not self.tasks:
+                raise ValueError("shift 'history' tries tasks of a file; name one with -p tasks=...")
+            if not self.lesson_packages:
+                raise ValueError(
+                    "shift 'history' learns from injected faults; name packages with -p lesson_packages=..."
+                )
+        elif self.shift and self.lesson_packages:
             raise ValueError(f"shift {self.shift!r} takes its lessons from the same packages; name no lesson_packages")
         return self
 

@@ -39,6 +39,7 @@ class Need:
     arms: tuple[str, ...]
     packages: tuple[str, ...]
     lesson_packages: tuple[str, ...]
+    shift: str
     cells: int
     tasks: int
     task_runs: int
@@ -68,6 +69,7 @@ class Need:
                 f"tasks          {self.tasks} built, {self.task_runs} task runs",
                 f"packages       {', '.join(self.packages) or 'those of the task file'}",
                 *([f"lessons        {', '.join(self.lesson_packages)}"] if self.lesson_packages else []),
+                *([f"shift          {self.shift}"] if self.shift else []),
                 f"time           about {duration} with {self.workers} workers (an estimate; cached work is free)",
                 f"disk           about {self.bytes / 1e6:.0f} MB (an estimate)",
                 f"configuration  {self.configuration_hash}",
@@ -112,6 +114,7 @@ def estimate(plan: Plan, *, workers: int = 0) -> Need:
         plan.arms,
         parameters.packages,
         parameters.lesson_packages,
+        parameters.shift,
         cells,
         pool,
         runs,

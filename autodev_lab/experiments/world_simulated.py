@@ -65,9 +65,10 @@ class SimulatedMaker:
 
     def to_build(self, plan: Plan, directory: RunDirectory) -> tuple[str, ...]:
         """Nothing: drawing the tasks takes no time."""
-        if plan.parameters.shift in ("operators", "mix"):
+        if plan.parameters.shift in ("operators", "mix", "history"):
             raise LabError(
-                f"a simulated run has no fault operators for shift {plan.parameters.shift!r}; choose packages"
+                f"a simulated run has neither fault operators nor history for shift {plan.parameters.shift!r}; leave "
+                "it out or choose packages"
             )
         if plan.parameters.tasks and not plan.parameters.packages:
             raise LabError("a simulated run draws its own tasks; name made-up packages, for example -p packages=a,b,c")
