@@ -109,11 +109,6 @@ class Parameters(BaseModel):
             raise ValueError(f"shift {self.shift!r} takes its lessons from the same packages; name no lesson_packages")
         return self
 
-    @property
-    def all_packages(self) -> tuple[str, ...]:
-        """Packages tried on, then those learned from."""
-        return (*self.packages, *self.lesson_packages)
-
     def pool(self, package: str) -> int:
         """Tasks built of a package."""
         if package in self.lesson_packages:
@@ -231,6 +226,12 @@ class Plan:
     def schedule(self) -> tuple[Cell, ...]:
         """The same cells replicate by replicate, so that an interrupted run has compared every arm alike."""
         return tuple(sorted(self.cells(), key=lambda cell: (cell.replicate, cell.twin, self.arms.index(cell.arm))))
+
+    @property
+    def lesson_packages(self) -> tuple[str, ...]:
+        """Packages that are learned from: none where no arm takes lessons."""
+        taught = any(self.experiment.arms[arm].patterns == "frozen" for arm in self.arms)
+        return self.parameters.lesson_packages if taught else ()
 
     def team(self, arm: str) -> TeamSpec:
         """The team of an arm."""

@@ -96,7 +96,7 @@ def estimate(plan: Plan, *, workers: int = 0) -> Need:
     tried = parameters.packages or ("the task file's",)
     packages = len(tried)
     ready = sum(parameters.pool(package) for package in tried)
-    pool = ready + sum(parameters.pool(package) for package in parameters.lesson_packages)
+    pool = ready + sum(parameters.pool(package) for package in plan.lesson_packages)
     cells = len(plan.cells())
     runs = cells * packages * parameters.tasks_per_package
     if parameters.environment == "simulated":
@@ -113,7 +113,7 @@ def estimate(plan: Plan, *, workers: int = 0) -> Need:
         parameters.environment,
         plan.arms,
         parameters.packages,
-        parameters.lesson_packages,
+        plan.lesson_packages,
         parameters.shift,
         cells,
         pool,

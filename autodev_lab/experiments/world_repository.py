@@ -109,7 +109,7 @@ class RepositoryMaker:
                 )
         elif not parameters.packages:
             raise LabError("name packages to build tasks from with -p packages=..., or a task file with -p tasks=...")
-        wanted = parameters.lesson_packages if parameters.tasks else parameters.all_packages
+        wanted = plan.lesson_packages if parameters.tasks else (*parameters.packages, *plan.lesson_packages)
         return tuple(package for package in wanted if not _built(directory, package).exists())
 
     def build(
@@ -141,9 +141,9 @@ class RepositoryMaker:
         items: tuple[StreamItem, ...] = ()
         hashes: dict[str, str] = {}
         rows: list[tuple[str, str, int]] = []
-        wanted = plan.parameters.all_packages
+        wanted = (*plan.parameters.packages, *plan.lesson_packages)
         if plan.parameters.tasks:
-            wanted = plan.parameters.lesson_packages
+            wanted = plan.lesson_packages
             items = _choose(read_task_file(plan.parameters.tasks), plan)
             hashes = {_truth(item).package_spec: _truth(item).package_hash for item in items}
             rows = [(name, "prebuilt", sum(item.task.package == name for item in items)) for name in _packages(items)]

@@ -90,7 +90,7 @@ class SimulatedMaker:
         """Write the tasks down, as agents may know them."""
         items = _draw(plan)
         lines = "".join(json.dumps(asdict(item.task), sort_keys=True) + "\n" for item in items)
-        packages = plan.parameters.all_packages
+        packages = (*plan.parameters.packages, *plan.lesson_packages)
         rows = "".join(f"{package},built,{plan.parameters.pool(package)}\n" for package in packages)
         write_atomic(directory.attrition, "package,reason,tasks\n" + rows)
         write_atomic(directory.tasks, lines)
@@ -109,7 +109,7 @@ class SimulatedMaker:
 def _draw(plan: Plan) -> tuple[StreamItem, ...]:
     return tuple(
         item
-        for package in plan.parameters.all_packages
+        for package in (*plan.parameters.packages, *plan.lesson_packages)
         for item in SyntheticStream(plan.parameters.pool(package), plan.task_seed(package), packages=[package])
     )
 
