@@ -1,4 +1,4 @@
-"""What was learned elsewhere, and nothing more: a pattern learner that never learns."""
+"""Patterns that were learned elsewhere and are not learned any more."""
 
 from __future__ import annotations
 
@@ -11,32 +11,28 @@ __all__ = ["FrozenPatterns"]
 
 
 class FrozenPatterns:
-    """A `PatternLearner` whose records are given once and stay as they are.
-
-    A team with one has the knowledge of another and learns nothing of its own: what is left of its lead over a team
-    that starts with nothing is worth of transfer, what a learning team gains on it is worth of learning.
+    """A library that is read and never written: what a team knew when it left its lessons.
 
     Parameters
     ----------
     records
-        All that was learned elsewhere; copied, so that a learner that goes on learning does not change it.
+        What is known of each pattern, as another library's `records` gave it.
 
     Examples
     --------
-    >>> frozen = FrozenPatterns({"negate-condition": PatternRecord("negate-condition", 3.0, 20.0)})
-    >>> frozen.records()["negate-condition"].tries
-    20.0
+    >>> FrozenPatterns({"wrap-call": PatternRecord("wrap-call", 2.0, 9.0)}).records()["wrap-call"].tries
+    9.0
     """
 
     def __init__(self, records: Mapping[str, PatternRecord]) -> None:
         self._records = MappingProxyType(dict(records))
 
     def records(self) -> Mapping[str, PatternRecord]:
-        """The records it was made with, always."""
+        """What was known at the start."""
         return self._records
 
     def observe(self, task: Task, trials: Sequence[PatternTrial], *, agent_id: str, at: float) -> None:
-        """Forget what an attempt showed."""
+        """Nothing is learned of attempts."""
 
     def settle(self, outcome: Outcome, *, agent_id: str, at: float) -> None:
-        """Forget what production showed."""
+        """Nothing is learned of outcomes."""
