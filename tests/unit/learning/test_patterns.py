@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodev_lab.errors import LabError
-from autodev_lab.learning import PatternLibrary
+from autodev_lab.learning import FrozenPatterns, PatternLibrary
+from autodev_lab.learning.exchange import PatternFile
 from autodev_lab.memory import InMemoryMemory
 from autodev_lab.pattern_rates import RatePrior
 from autodev_lab.records import (
@@ -22,6 +23,7 @@ from autodev_lab.records import (
     Task,
     TaskKind,
 )
+from autodev_lab.testing import check_frozen_learner, check_learner
 
 TASK = Task("t1", "toolz", TaskKind.INJECTED, "a test fails")
 
@@ -248,3 +250,14 @@ def test_the_best_patterns_come_first_and_say_why():
     assert (first.pattern, second.pattern) == ("negate", "wrap")
     assert first.low < first.mean < first.high
     assert first.why.startswith("6 of 10 tries worked")
+
+
+# ------------------------------------------------------------------------------------------------------- variants
+
+
+def test_every_variant_keeps_the_promises_of_learners():
+    check_learner(PatternLibrary, InMemoryMemory)
+    check_learner(lambda memory: PatternLibrary(memory, half_life=30), InMemoryMemory, forgets=True)
+    check_frozen_learner(FrozenPatterns)
+    # what another library knows may be brought along as it is
+    check_frozen_learner(lambda records: FrozenPatterns(PatternFile.of(records, "elsewhere").records()))
