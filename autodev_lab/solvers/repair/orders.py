@@ -120,7 +120,7 @@ class LearnedOrder:
     name = "learned"
 
     def __init__(self, prior: RatePrior | None = None) -> None:
-        self._prior = prior or RatePrior()
+        self.prior = prior or RatePrior()
 
     def arrange(
         self, enumeration: Enumeration, records: Mapping[str, PatternRecord], rng: np.random.Generator
@@ -130,7 +130,7 @@ class LearnedOrder:
             yield from UniformOrder().arrange(enumeration, records, rng)
             return
         names = enumeration.patterns
-        rates = self._prior.of({name: records[name] for name in names if name in records})
+        rates = self.prior.of({name: records[name] for name in names if name in records})
 
         def worth(entry: Entry) -> float:
             return rates.rate(entry.candidate.pattern, entry.context) * promise_of(entry)
