@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -18,9 +19,10 @@ from autodev_lab.experiments import run_experiment
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.learned import learned_by, records_of
 from autodev_lab.experiments.rows import trace_line
-from autodev_lab.learning import read_patterns
+from autodev_lab.experiments.solving import solve_items
+from autodev_lab.learning import FrozenPatterns, read_patterns
 from autodev_lab.platform import TeamSpec, run_stream
-from autodev_lab.records import ContextTally, PatternContext, PatternTrial
+from autodev_lab.records import ContextTally, PatternContext, PatternRecord, PatternTrial
 from autodev_lab.solvers.simulated import SimulatedSolver
 from autodev_lab.streams.synthetic import SyntheticStream
 
@@ -101,3 +103,25 @@ def test_an_unfinished_cell_and_a_damaged_trace_are_said(run, tmp_path):
     next(copy.cells.glob("team_shared-*.json")).unlink()
     with pytest.raises(LabError, match="is finished; `run --resume copy` goes on"):
         learned_by(copy, "team_shared")
+
+
+def test_solving_alone_reads_what_a_team_learned():
+    items = list(SyntheticStream(30, seed=3))
+    environment = SimulatedEnvironment(items)
+    world = SimpleNamespace(environment=environment, oracle=environment)
+    known = {"template-07": PatternRecord("template-07", 30.0, 40.0)}
+    seen = []
+
+    class Watching(SimulatedSolver):
+        def solve(self, context, workspace, budget, rng):
+            seen.append(dict(context.patterns))
+            return super().solve(context, workspace, budget, rng)
+
+    solve_items(items, world, Watching(), budget=5, seed=0, patterns=FrozenPatterns(known))
+    assert seen == [known] * 30
+
+
+def test_patterns_that_no_order_reads_are_refused(tmp_path):
+    result = CliRunner().invoke(app, ["solve", "tasks.jsonl", "--patterns", "patterns.json"])
+    assert result.exit_code == 2
+    assert "--patterns is not read in order 'uniform'; add --order learned or placebo" in result.output
