@@ -155,7 +155,7 @@ class Study:
         self._taught: dict[tuple[str, int, bool], Known] = {}
 
     def taught(self, package: str, seed: int, *, online: bool) -> Known:
-        """What was learned on all packages but one."""
+        """What was learned on all packages but one; on all, where the package has no name."""
         key = (package, seed, online)
         if key not in self._taught:
             lessons = [pair for pair in self._lessons[seed] if pair[0].task.package != package]
@@ -170,8 +170,15 @@ class Study:
             library.observe(task.task, done.trials, agent_id="d", at=0.0)
         return dict(library.records())
 
-    def hits(self, order: Callable[[str], CandidateOrder], *, online: bool = False, learns: bool = True) -> Hits:
-        """Shares solved; `order` makes the order for a package left out."""
+    def hits(
+        self,
+        order: Callable[[str], CandidateOrder],
+        *,
+        online: bool = False,
+        learns: bool = True,
+        hindsight: bool = False,
+    ) -> Hits:
+        """Shares solved; `order` makes the order for a package left out, which is not left out in hindsight."""
         found: Hits = {}
         for package in self.packages:
             own, chosen = [task for task in self.tasks if task.task.package == package], order(package)
@@ -180,7 +187,7 @@ class Study:
                     search(
                         task,
                         chosen,
-                        self.taught(package, seed, online=online) if learns else {},
+                        self.taught("" if hindsight else package, seed, online=online) if learns else {},
                         max(WITHIN),
                         stable_seed("try", seed, task.task.id),
                     ).place
@@ -235,6 +242,7 @@ def studied(study: Study, name: str) -> Iterator[tuple[str, Hits, str]]:
         yield "placebo, online", study.hits(lambda package: PlaceboOrder(stable_seed(package)), online=True), "uniform"
         yield "totals alone, online", study.hits(lambda package: WithoutContexts(), online=True), "uniform"
         yield "learned, online", study.hits(lambda package: LearnedOrder(), online=True), "uniform"
+        yield "learned, in hindsight", study.hits(lambda package: LearnedOrder(), hindsight=True), "uniform"
         yield "oracle", study.hits(lambda package: OracleOrder(mix), learns=False), "uniform"
         yield "oracle, against learned", study.hits(lambda package: OracleOrder(mix), learns=False), "learned"
     elif name == "context":
