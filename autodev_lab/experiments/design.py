@@ -62,8 +62,10 @@ class Parameters(BaseModel):
         (), description="packages that frozen arms learn from beforehand and nobody is tried on"
     )
     lessons_per_package: int = Field(20, ge=1, le=100_000, description="tasks a package in the lessons")
-    shift: Literal["", "packages", "operators", "mix"] = Field(
-        "", description="how lessons differ from the stream: other packages, unseen operators, or another mix of them"
+    shift: Literal["", "packages", "operators", "mix", "history"] = Field(
+        "",
+        description="how lessons differ from the stream: other packages, unseen operators, another mix of them, or "
+        "injected faults for historical ones",
     )
     replicates: int = Field(1, ge=1, le=10_000, description="streams, each with its own sample and order of tasks")
     budget: int = Field(10, ge=1, le=100_000, description="candidates a task may use (K)")
@@ -96,14 +98,16 @@ class Parameters(BaseModel):
         both = sorted({*self.packages} & {*self.lesson_packages})
         if both:
             raise ValueError(f"{', '.join(both)} cannot be both learned from and tried on; take it from one list")
-        if self.shift and self.lesson_packages:
+        if self.shift == "history":
+            if not self.tasks:
+                raise ValueError("shift 'history' tries tasks of a file; name one with -p tasks=...")
+            if not self.lesson_packages:
+                raise ValueError(
+                    "shift 'history' learns from injected faults; name packages with -p lesson_packages=..."
+                )
+        elif self.shift and self.lesson_packages:
             raise ValueError(f"shift {self.shift!r} takes its lessons from the same packages; name no lesson_packages")
         return self
-
-    @property
-    def all_packages(self) -> tuple[str, ...]:
-        """Packages tried on, then those learned from."""
-        return (*self.packages, *self.lesson_packages)
 
     def pool(self, package: str) -> int:
         """Tasks built of a package."""
@@ -161,9 +165,19 @@ class Experiment(BaseModel):
     description: str = ""
     notebook: str = ""
     arms: dict[str, Arm] = Field(min_length=1)
-    endpoints: tuple[str, ...]
+    endpoints: tuple[str, ...] = Field(min_length=1)
+    contrasts: tuple[tuple[str, str], ...] = ()
+    """Arms to compare beside the registered claims, treatment first; in the first endpoint."""
+    gates: bool = False
+    """Whether the arms differ in their gates, which are then summed up one by one."""
     parameters: dict[str, object] = Field(default_factory=dict)
     profiles: dict[str, dict[str, object]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _contrasts_are_of_arms(self) -> Experiment:
+        for arm in sorted({arm for pair in self.contrasts for arm in pair} - set(self.arms)):
+            raise ValueError(f"a contrast names arm {arm!r}, which the experiment has not")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +226,12 @@ class Plan:
     def schedule(self) -> tuple[Cell, ...]:
         """The same cells replicate by replicate, so that an interrupted run has compared every arm alike."""
         return tuple(sorted(self.cells(), key=lambda cell: (cell.replicate, cell.twin, self.arms.index(cell.arm))))
+
+    @property
+    def lesson_packages(self) -> tuple[str, ...]:
+        """Packages that are learned from: none where no arm takes lessons."""
+        taught = any(self.experiment.arms[arm].patterns == "frozen" for arm in self.arms)
+        return self.parameters.lesson_packages if taught else ()
 
     def team(self, arm: str) -> TeamSpec:
         """The team of an arm."""

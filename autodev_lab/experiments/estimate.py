@@ -39,6 +39,7 @@ class Need:
     arms: tuple[str, ...]
     packages: tuple[str, ...]
     lesson_packages: tuple[str, ...]
+    shift: str
     cells: int
     tasks: int
     task_runs: int
@@ -68,6 +69,7 @@ class Need:
                 f"tasks          {self.tasks} built, {self.task_runs} task runs",
                 f"packages       {', '.join(self.packages) or 'those of the task file'}",
                 *([f"lessons        {', '.join(self.lesson_packages)}"] if self.lesson_packages else []),
+                *([f"shift          {self.shift}"] if self.shift else []),
                 f"time           about {duration} with {self.workers} workers (an estimate; cached work is free)",
                 f"disk           about {self.bytes / 1e6:.0f} MB (an estimate)",
                 f"configuration  {self.configuration_hash}",
@@ -94,7 +96,7 @@ def estimate(plan: Plan, *, workers: int = 0) -> Need:
     tried = parameters.packages or ("the task file's",)
     packages = len(tried)
     ready = sum(parameters.pool(package) for package in tried)
-    pool = ready + sum(parameters.pool(package) for package in parameters.lesson_packages)
+    pool = ready + sum(parameters.pool(package) for package in plan.lesson_packages)
     cells = len(plan.cells())
     runs = cells * packages * parameters.tasks_per_package
     if parameters.environment == "simulated":
@@ -111,7 +113,8 @@ def estimate(plan: Plan, *, workers: int = 0) -> Need:
         parameters.environment,
         plan.arms,
         parameters.packages,
-        parameters.lesson_packages,
+        plan.lesson_packages,
+        parameters.shift,
         cells,
         pool,
         runs,

@@ -45,6 +45,8 @@ def parts_of(items: Sequence[StreamItem], plan: Plan, replicate: int) -> tuple[P
     -----
     ``""``
         Lessons are the tasks of the lesson packages, the stream those of the others.
+    ``"history"``
+        The same; the stream is the historical tasks of a file, the lessons are injected faults.
     ``"packages"``
         One part a package: what is tried on it was learned on all others.
     ``"operators"``

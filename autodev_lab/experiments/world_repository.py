@@ -28,7 +28,7 @@ from autodev_lab.records import StreamItem, TaskContext
 from autodev_lab.resources import resource
 from autodev_lab.solvers.repair import RepairSolver, ochiai, order_named
 from autodev_lab.streams.bug_injection import build_tasks
-from autodev_lab.streams.historical import BuiltTruth
+from autodev_lab.streams.historical import BuiltTruth, HistoricalTruth
 from autodev_lab.streams.jsonl import read_tasks, write_tasks
 
 __all__ = ["RepositoryMaker", "RepositoryWorld", "open_repository", "read_task_file"]
@@ -96,6 +96,12 @@ class RepositoryMaker:
         parameters = plan.parameters
         if parameters.tasks:
             items = _choose(read_task_file(parameters.tasks), plan)
+            others = [item.task.id for item in items if not isinstance(item.truth, HistoricalTruth)]
+            if parameters.shift == "history" and others:
+                raise LabError(
+                    f"shift 'history' tries historical tasks, and {others[0]} of {parameters.tasks} is injected; build "
+                    "the file with `autodev-lab tasks build ... --from releases`"
+                )
             oracles = [arm for arm in plan.arms if plan.team(arm).order == "oracle"]
             if oracles and not operator_mix(items):
                 raise LabError(
@@ -103,7 +109,7 @@ class RepositoryMaker:
                 )
         elif not parameters.packages:
             raise LabError("name packages to build tasks from with -p packages=..., or a task file with -p tasks=...")
-        wanted = parameters.lesson_packages if parameters.tasks else parameters.all_packages
+        wanted = plan.lesson_packages if parameters.tasks else (*parameters.packages, *plan.lesson_packages)
         return tuple(package for package in wanted if not _built(directory, package).exists())
 
     def build(
@@ -135,9 +141,9 @@ class RepositoryMaker:
         items: tuple[StreamItem, ...] = ()
         hashes: dict[str, str] = {}
         rows: list[tuple[str, str, int]] = []
-        wanted = plan.parameters.all_packages
+        wanted = (*plan.parameters.packages, *plan.lesson_packages)
         if plan.parameters.tasks:
-            wanted = plan.parameters.lesson_packages
+            wanted = plan.lesson_packages
             items = _choose(read_task_file(plan.parameters.tasks), plan)
             hashes = {_truth(item).package_spec: _truth(item).package_hash for item in items}
             rows = [(name, "prebuilt", sum(item.task.package == name for item in items)) for name in _packages(items)]

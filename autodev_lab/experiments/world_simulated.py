@@ -65,9 +65,10 @@ class SimulatedMaker:
 
     def to_build(self, plan: Plan, directory: RunDirectory) -> tuple[str, ...]:
         """Nothing: drawing the tasks takes no time."""
-        if plan.parameters.shift in ("operators", "mix"):
+        if plan.parameters.shift in ("operators", "mix", "history"):
             raise LabError(
-                f"a simulated run has no fault operators for shift {plan.parameters.shift!r}; choose packages"
+                f"a simulated run has neither fault operators nor history for shift {plan.parameters.shift!r}; leave "
+                "it out or choose packages"
             )
         if plan.parameters.tasks and not plan.parameters.packages:
             raise LabError("a simulated run draws its own tasks; name made-up packages, for example -p packages=a,b,c")
@@ -89,7 +90,7 @@ class SimulatedMaker:
         """Write the tasks down, as agents may know them."""
         items = _draw(plan)
         lines = "".join(json.dumps(asdict(item.task), sort_keys=True) + "\n" for item in items)
-        packages = plan.parameters.all_packages
+        packages = (*plan.parameters.packages, *plan.lesson_packages)
         rows = "".join(f"{package},built,{plan.parameters.pool(package)}\n" for package in packages)
         write_atomic(directory.attrition, "package,reason,tasks\n" + rows)
         write_atomic(directory.tasks, lines)
@@ -108,7 +109,7 @@ class SimulatedMaker:
 def _draw(plan: Plan) -> tuple[StreamItem, ...]:
     return tuple(
         item
-        for package in plan.parameters.all_packages
+        for package in (*plan.parameters.packages, *plan.lesson_packages)
         for item in SyntheticStream(plan.parameters.pool(package), plan.task_seed(package), packages=[package])
     )
 

@@ -6,13 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from autodev_lab.cli.main import app
+from autodev_lab.experiments.world_repository import read_task_file
+from autodev_lab.records import StreamItem, TaskKind
 from autodev_lab.resources import resource
+from autodev_lab.streams.historical import HistoricalTruth
+from autodev_lab.streams.injected import InjectedTruth
+from autodev_lab.streams.jsonl import write_tasks
 
 SIMULATED = ["-p", "environment=simulated", "-p", "packages=ant,bee,cat", "-p", "tasks_per_package=4"]
 BARE = ["--no-notebook", "--no-mlflow", "--workers", "1"]
@@ -84,13 +90,18 @@ def test_words_end_with_verdict_and_places(tmp_path: Path) -> None:
 def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     done = lab("run", "learning", "--profile", "full", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0
-    assert "cells          36" in done.stdout
+    assert "cells          48" in done.stdout
+    assert "tasks          556 built, 14400 task runs" in done.stdout, "156 of them are lessons"
+    assert "lessons        boltons, cachetools, funcy" in done.stdout
     assert "estimate" in done.stdout
+    assert "shift          packages" in lab("run", "transfer", "--dry-run", cwd=tmp_path).stdout
     need = json.loads(lab("run", "learning", *SIMULATED, "--dry-run", "--json", cwd=tmp_path).stdout)
     assert (need["cells"], need["tasks"], need["task_runs"]) == (10, 12, 120)
     assert need["estimated"] == ["seconds", "bytes"]
     assert list(tmp_path.iterdir()) == []
 
+
+HISTORY = ["-p", "shift=history", "-p", "packages=", "-p", "lesson_packages=isodate"]
 
 BAD: dict[str, tuple[list[str], str]] = {
     "unknown experiment": (["run", "lerning"], "choose one of learning"),
@@ -107,6 +118,28 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no package names": (
         ["run", "learning", "-p", "environment=simulated", "-p", "packages="],
         "names for its packages",
+    ),
+    "learned from and tried on": (
+        ["run", "learning", "-p", "packages=toolz,funcy", "-p", "lesson_packages=funcy"],
+        "funcy cannot be both learned from and tried on",
+    ),
+    "frozen without lessons": (["run", "learning", "-p", "arms=frozen"], "arm frozen learns beforehand"),
+    "unknown shift": (["run", "transfer", "-p", "shift=sideways"], "shift is 'sideways'"),
+    "shift with lesson packages": (["run", "transfer", "-p", "lesson_packages=isodate"], "name no lesson_packages"),
+    "history without a file": (["run", "transfer", "-p", "shift=history"], "-p tasks="),
+    "history without lessons": (
+        ["run", "transfer", "-p", "shift=history", "-p", "tasks=past.jsonl"],
+        "-p lesson_packages=",
+    ),
+    "history of injected faults": (["run", "transfer", *HISTORY, "-p", "tasks=injected.jsonl"], "is injected"),
+    "oracle on history": (["run", "transfer", *HISTORY, "-p", "tasks=past.jsonl"], "arm oracle knows injected faults"),
+    "oracle on history, no shift": (
+        ["run", "transfer", *HISTORY, "-p", "tasks=past.jsonl", "-p", "shift="],
+        "arm oracle knows injected faults",
+    ),
+    "operators, simulated": (
+        ["run", "transfer", "-p", "environment=simulated", "-p", "packages=a,b", "-p", "shift=operators"],
+        "neither fault operators nor history",
     ),
     "missing task file": (["run", "learning", "--profile", "smoke", "-p", "tasks=none.jsonl"], "none.jsonl"),
     "unreadable task file": (["run", "learning", "--profile", "smoke", "-p", "tasks=bad.jsonl"], "bad.jsonl"),
@@ -129,12 +162,35 @@ BAD: dict[str, tuple[list[str], str]] = {
 }
 
 
+def of_history(item: StreamItem) -> StreamItem:
+    """The same fault, told as a change of the package's history."""
+    truth = item.truth
+    assert isinstance(truth, InjectedTruth)
+    past = HistoricalTruth(
+        task_id=truth.task_id,
+        package_spec=truth.package_spec,
+        package_hash=truth.package_hash,
+        older="1",
+        newer="2",
+        edits=truth.edits,
+        places=((truth.path, truth.qualname),),
+        interface_changed=False,
+        split_seed=truth.split_seed,
+        killing=truth.killing,
+        covering=truth.covering,
+    )
+    return StreamItem(replace(item.task, kind=TaskKind.HISTORICAL), past)
+
+
 @pytest.mark.parametrize("case", sorted(BAD))
 def test_bad_input_is_one_sentence_and_leaves_nothing(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments, says = BAD[case]
     (tmp_path / "bad.jsonl").write_text('{"half": \n', encoding="utf-8")
+    shipped = read_task_file("data/tasks/pocketkit.jsonl")[:2]
+    write_tasks(tmp_path / "injected.jsonl", shipped)
+    write_tasks(tmp_path / "past.jsonl", [of_history(item) for item in shipped])
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     (tmp_path / "occupied").mkdir()
     (tmp_path / "occupied" / "thesis.tex").write_text("x", encoding="utf-8")

@@ -221,7 +221,7 @@ def test_a_gate_is_the_parameters_unless_the_arm_names_one() -> None:
         "mixed": {"description": "another calibrator", "calibrator": "platt"},
         "bare": {"description": "no gate", "policy": "deploy_reviewed", "risk": "learned"},
     }
-    experiment = Experiment.model_validate(LEARNING.model_dump() | {"arms": arms})
+    experiment = Experiment.model_validate(LEARNING.model_dump() | {"arms": arms, "contrasts": ()})
     plan = make_plan(
         experiment,
         profile="quick",
@@ -241,6 +241,6 @@ def test_a_gate_is_the_parameters_unless_the_arm_names_one() -> None:
 
 def test_an_arm_with_an_unknown_gate_is_refused_before_anything_runs() -> None:
     arms = {"lost": {"description": "?", "policy": "somewhere:Else"}}
-    experiment = Experiment.model_validate(LEARNING.model_dump() | {"arms": arms})
+    experiment = Experiment.model_validate(LEARNING.model_dump() | {"arms": arms, "contrasts": ()})
     with pytest.raises(LabError, match="'somewhere:Else', which cannot be imported"):
         make_plan(experiment, profile="quick", overrides={"arms": ""})

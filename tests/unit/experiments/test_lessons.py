@@ -68,6 +68,22 @@ def test_a_package_left_out_is_tried_on_what_the_others_taught() -> None:
         assert {item.task.package for item in part.lessons} == set(NAMES) - {name}
 
 
+def test_history_is_tried_on_what_injected_faults_taught() -> None:
+    chosen = plan(shift="history", tasks="past.jsonl", packages="ant,bee", lesson_packages="cat,dog")
+    (part,) = parts_of(tasks(), chosen, 0)
+    assert {item.task.package for item in part.stream} == {"ant", "bee"}
+    assert {item.task.package for item in part.lessons} == {"cat", "dog"}
+
+
+def test_no_task_says_that_it_is_a_lesson() -> None:
+    """An agent is given the task alone, and it is the one that was built but for its time of arrival."""
+    built = {item.task.id: item.task for item in tasks()}
+    for shift in ("packages", "operators", "mix"):
+        for part in parts_of(tasks(), plan(shift=shift, arrival_seconds=7.0), 0):
+            for place, item in enumerate(part.lessons):
+                assert item.task == replace(built[item.task.id], arrival=place * 7.0)
+
+
 def test_unseen_operators_are_unseen() -> None:
     halves = set()
     for replicate in range(4):
@@ -92,6 +108,8 @@ def test_a_changed_mix_has_the_same_operators_in_other_shares() -> None:
     ("overrides", "sentence"),
     [
         ({"lesson_packages": "ant"}, "ant cannot be both learned from and tried on"),
+        ({"shift": "history", "lesson_packages": "eel"}, "tries tasks of a file"),
+        ({"shift": "history", "tasks": "past.jsonl"}, "learns from injected faults"),
         ({"shift": "packages", "lesson_packages": "eel"}, "takes its lessons from the same packages"),
         ({"shift": "sideways"}, "shift is 'sideways'"),
         ({}, "arm frozen learns beforehand and has nothing to learn from"),
