@@ -111,8 +111,8 @@ class RatePrior:
         Weight of a pattern's own rate, in tries, against its rate in one context; infinite when context tells nothing.
     feature
         Which part of a context that is: ``"statement"``, ``"failure"`` or ``"both"``. The place is always used: see
-        `PatternRates`. Statements helped on the packages marked `development` and failures did not: docs/patterns.md
-        has the figures behind every default.
+        `PatternRates`. On the packages marked `development` places helped, statements did not and failures did harm:
+        docs/patterns.md has the figures behind every default.
     threshold
         A pattern is offered when its quality, the lower end of the interval of its rate, is not below this.
 
@@ -123,7 +123,7 @@ class RatePrior:
     """
 
     strength: float = 10.0
-    context_strength: float = 20.0
+    context_strength: float = math.inf
     feature: Literal["statement", "failure", "both"] = "statement"
     threshold: float = 0.0
 

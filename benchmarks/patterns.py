@@ -1,11 +1,12 @@
 """What learning is worth to the order of search: candidates are tried once, then any order is replayed for free.
 
-``python benchmarks/patterns.py TASKS.jsonl... --rows FILE [--first N] [--seeds N] [--study NAME] [--json]`` evaluates
+``python benchmarks/patterns.py TASKS.jsonl... --rows FILE [--first N] [--seeds N] [--skip N] [--study NAME]`` evaluates
 the first N candidates of every task (unless FILE holds them already) and replays orders over them, leaving one package
 out at a time: what is learned, it learns on the others. ``--study`` is ``orders`` (all orders), ``context``,
 ``threshold`` or ``decay``. Training is a uniform search of 60 candidates a task, or, where it says online, a learned
 search of 10. Shares are means over packages, differences have 95 % t intervals over packages. Candidates beyond the
-first N count as failures. Task files are made by ``autodev-lab tasks build``; take packages marked ``development``.
+first N count as failures. With ``--skip N`` the first N tasks of a package are learned from and not tried on: defaults
+were chosen on these. Task files are made by ``autodev-lab tasks build``; take packages marked ``development``.
 """
 
 from __future__ import annotations
@@ -141,10 +142,13 @@ class Study:
         Tried beforehand.
     seeds
         Repetitions, each with its own training and its own ties.
+    skip
+        Tasks of each package, the first ones, that are learned from and not tried on.
     """
 
-    def __init__(self, tasks: Sequence[Replayed], seeds: int) -> None:
+    def __init__(self, tasks: Sequence[Replayed], seeds: int, skip: int = 0) -> None:
         self.tasks = tasks
+        self._skip = skip
         self.seeds = seeds
         self.packages = sorted({task.task.package for task in tasks})
         uniform = UniformOrder()
@@ -181,7 +185,7 @@ class Study:
         """Shares solved; `order` makes the order for a package left out, which is not left out in hindsight."""
         found: Hits = {}
         for package in self.packages:
-            own, chosen = [task for task in self.tasks if task.task.package == package], order(package)
+            own, chosen = [task for task in self.tasks if task.task.package == package][self._skip :], order(package)
             places = np.array(
                 [
                     search(
@@ -225,7 +229,6 @@ def difference(hits: Hits, reference: Hits) -> list[tuple[float, float, float]]:
 
 def studied(study: Study, name: str) -> Iterator[tuple[str, Hits, str]]:
     """Label, shares, and the label of what it is compared with."""
-    flat = RatePrior(context_strength=math.inf)
 
     def with_prior(prior: RatePrior) -> Callable[[str], CandidateOrder]:
         return lambda package: LearnedOrder(prior)
@@ -237,17 +240,23 @@ def studied(study: Study, name: str) -> Iterator[tuple[str, Hits, str]]:
         yield "placebo", study.hits(lambda package: PlaceboOrder(stable_seed(package))), "uniform"
         yield "learned from totals alone", study.hits(lambda package: WithoutContexts()), "uniform"
         yield "learned", study.hits(lambda package: LearnedOrder()), "uniform"
+        yield "learned, against totals", study.hits(lambda package: LearnedOrder()), "learned from totals alone"
         yield "learned, against placebo", study.hits(lambda package: LearnedOrder()), "placebo"
         yield "learned, against static", study.hits(lambda package: LearnedOrder()), "static"
         yield "placebo, online", study.hits(lambda package: PlaceboOrder(stable_seed(package)), online=True), "uniform"
         yield "totals alone, online", study.hits(lambda package: WithoutContexts(), online=True), "uniform"
         yield "learned, online", study.hits(lambda package: LearnedOrder(), online=True), "uniform"
+        yield (
+            "learned online, ag. totals",
+            study.hits(lambda package: LearnedOrder(), online=True),
+            "totals alone, online",
+        )
         yield "learned, in hindsight", study.hits(lambda package: LearnedOrder(), hindsight=True), "uniform"
         yield "oracle", study.hits(lambda package: OracleOrder(mix), learns=False), "uniform"
         yield "oracle, against learned", study.hits(lambda package: OracleOrder(mix), learns=False), "learned"
     elif name == "context":
         yield "totals alone", study.hits(lambda package: WithoutContexts()), "totals alone"
-        yield "places", study.hits(with_prior(flat)), "totals alone"
+        yield "places", study.hits(with_prior(RatePrior())), "totals alone"
         for feature in ("statement", "failure", "both"):
             for strength in (5.0, 10.0, 20.0, 40.0, 80.0):
                 prior = RatePrior(context_strength=strength, feature=feature)
@@ -304,6 +313,7 @@ def main() -> int:
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--first", type=int, default=420)
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--study", choices=["orders", "context", "threshold", "decay"], default="orders")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -315,7 +325,7 @@ def main() -> int:
         print(f"patterns: {error}", file=sys.stderr)
         return error.exit_code
     tasks = [Replayed(json.loads(line)) for line in options.rows.read_text(encoding="utf-8").splitlines()]
-    study = Study([task for task in tasks if task.patterns], options.seeds)
+    study = Study([task for task in tasks if task.patterns], options.seeds, options.skip)
     results: dict[str, Hits] = {}
     report: dict[str, object] = {"tasks": len(study.tasks), "packages": len(study.packages), "study": options.study}
     if not options.json:
