@@ -19,6 +19,7 @@ __all__ = [
     "CandidateStatus",
     "Change",
     "Claim",
+    "ContextTally",
     "Cost",
     "Decision",
     "Diagnosis",
@@ -37,6 +38,7 @@ __all__ = [
     "MemoryHit",
     "MemoryItem",
     "Outcome",
+    "PatternContext",
     "PatternRecord",
     "PatternTrial",
     "Plan",
@@ -378,13 +380,45 @@ class Plan:
     failing: int = 0
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class PatternContext:
+    """Where a pattern was tried, in words that mean the same in every package; an empty one is not known.
+
+    Parameters
+    ----------
+    statement
+        Kind of the statement changed, as Python's syntax tree names it: ``"If"``, ``"Return"``, ``"Assign"``.
+    failure
+        Class of the exception of the first failing test: ``"AssertionError"``, ``"TypeError"``.
+    place
+        How suspicious the statement is: its rank among the suspicious ones, in buckets that grow.
+    """
+
+    statement: str = ""
+    failure: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextTally:
+    """Successes and tries of a pattern in one context, as weights in a record and as counts in a trial."""
+
+    context: PatternContext
+    successes: float
+    tries: float
+
+
 @dataclass(frozen=True, slots=True)
 class PatternTrial:
-    """One pattern's record within one attempt: how often it was tried and whether it produced the change."""
+    """One pattern's record within one attempt: how often it was tried and whether it produced the change.
+
+    ``contexts`` says where, as far as the solver knows; its tries and successes are among those of the trial.
+    """
 
     pattern: str
     tries: int
     successes: int
+    contexts: tuple[ContextTally, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -781,11 +815,28 @@ class MemoryHit:
 
 @dataclass(frozen=True, slots=True)
 class PatternRecord:
-    """A pattern's record: successes and tries, as weights (they may have decayed)."""
+    """A pattern's record: successes and tries, as weights (they may have decayed).
+
+    Parameters
+    ----------
+    pattern
+        Its name.
+    successes
+        Tries that gave a change that passed the visible tests and that nobody has taken back since.
+    tries
+        Candidates made with it.
+    helpful, harmful
+        Changes made with it that lasted in production, and that production or a person refused.
+    contexts
+        Successes and tries by context, in the contexts' order; what was tried where nobody knew is in none of them.
+    """
 
     pattern: str
     successes: float
     tries: float
+    helpful: float = 0.0
+    harmful: float = 0.0
+    contexts: tuple[ContextTally, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

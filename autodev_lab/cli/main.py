@@ -6,6 +6,7 @@ import typer
 
 from autodev_lab.cli import cache as cache_command
 from autodev_lab.cli import export as export_command
+from autodev_lab.cli import patterns as patterns_command
 from autodev_lab.cli import power as power_command
 from autodev_lab.cli import report as report_command
 from autodev_lab.cli import rerun as rerun_command
@@ -30,6 +31,7 @@ app.command("run")(told(run_command.run))
 app.add_typer(tasks_command.app, name="tasks")
 app.command("solve")(told(solve_command.solve))
 app.command("show")(told(show_command.show))
+app.add_typer(patterns_command.app, name="patterns")
 app.command("power")(told(power_command.power))
 app.command("report")(told(report_command.report))
 app.command("rerun")(told(rerun_command.rerun))

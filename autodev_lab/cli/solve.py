@@ -14,6 +14,8 @@ from autodev_lab.errors import LabError
 __all__ = ["solve"]
 
 SOLVERS = ("repair",)
+READING = ("learned", "placebo")
+"""Orders that read what is known of patterns."""
 
 
 def solve(
@@ -21,6 +23,10 @@ def solve(
     solver: Annotated[str, typer.Option(help=f"One of {', '.join(SOLVERS)}.")] = "repair",
     budget: Annotated[int, typer.Option(help="Candidates a task may use.")] = 20,
     order: Annotated[str, typer.Option(help="uniform, learned (from the tasks before) or placebo.")] = "uniform",
+    patterns: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What a team learned (`patterns export`); nothing is learned on top."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the solver.")] = 0,
     sandbox: Annotated[Sandbox, typer.Option(help="weak: run even without isolation.")] = Sandbox.STRONG,
     offline: Annotated[bool, typer.Option("--offline", help="Take packages from the cache alone.")] = False,
@@ -31,15 +37,19 @@ def solve(
         raise LabError(f"there is no solver {solver!r}; choose one of {', '.join(SOLVERS)}")
     if budget < 1:
         raise LabError(f"--budget is {budget}; it counts candidates a task and must be at least 1")
+    if patterns is not None and order not in READING:
+        raise LabError(f"--patterns is not read in order {order!r}; add --order {' or '.join(READING)}")
     from autodev_lab.experiments.progress import reporter
     from autodev_lab.experiments.provenance import code_hash
     from autodev_lab.experiments.settings import Settings
     from autodev_lab.experiments.solving import solve_items
     from autodev_lab.experiments.world_repository import open_repository, read_task_file
+    from autodev_lab.learning import FrozenPatterns, read_patterns
     from autodev_lab.resources import cache_directory
     from autodev_lab.solvers.repair import RepairSolver, order_named
 
     chosen = RepairSolver(order_named(order))
+    known = FrozenPatterns(read_patterns(patterns).records()) if patterns is not None else None
     items = read_task_file(str(tasks))
     settings = Settings(str(cache_directory()), code_hash(), offline, sandbox is Sandbox.WEAK)
     watch = reporter()
@@ -48,7 +58,7 @@ def solve(
         world = open_repository(items, settings)
         try:
             watch.stage("solving", len(items))
-            result = solve_items(items, world, chosen, budget=budget, seed=seed, progress=watch.update)
+            result = solve_items(items, world, chosen, budget=budget, seed=seed, patterns=known, progress=watch.update)
         finally:
             world.close()
     finally:

@@ -11,7 +11,7 @@ from autodev_lab.experiments.worlds import World
 from autodev_lab.files import stable_seed
 from autodev_lab.learning import PatternLibrary
 from autodev_lab.memory import InMemoryMemory
-from autodev_lab.protocols import Solver
+from autodev_lab.protocols import PatternLearner, Solver
 from autodev_lab.records import Plan, StreamItem, TaskContext
 
 __all__ = ["SolveResult", "Solved", "solve_items"]
@@ -79,6 +79,7 @@ def solve_items(
     *,
     budget: int,
     seed: int,
+    patterns: PatternLearner | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SolveResult:
     """Solve tasks one after the other; a solver that learns sees the trials of the tasks before.
@@ -87,10 +88,12 @@ def solve_items(
     ----------
     budget
         Candidates a task may use.
+    patterns
+        What is known of patterns; an empty library unless given.
     progress
         Called with the number of tasks done.
     """
-    library = PatternLibrary(InMemoryMemory())
+    library = patterns or PatternLibrary(InMemoryMemory())
     rows: list[Solved] = []
     for item in items:
         task = item.task

@@ -2,7 +2,7 @@
 
 from autodev_lab.testing.check_calibrator import check_calibrator
 from autodev_lab.testing.check_environment import check_environment
-from autodev_lab.testing.check_learner import check_learner
+from autodev_lab.testing.check_learner import check_frozen_learner, check_learner
 from autodev_lab.testing.check_ledger import check_ledger
 from autodev_lab.testing.check_memory import check_memory
 from autodev_lab.testing.check_policy import check_policy
@@ -14,6 +14,7 @@ from autodev_lab.testing.check_stream import check_stream
 __all__ = [
     "check_calibrator",
     "check_environment",
+    "check_frozen_learner",
     "check_learner",
     "check_ledger",
     "check_memory",

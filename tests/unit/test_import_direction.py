@@ -21,6 +21,7 @@ LEVELS = {
     "resources": 1,
     "config": 1,
     "simulation": 2,
+    "pattern_rates": 2,
     "kernel": 2,
     "execution": 2,
     "integrations": 2,

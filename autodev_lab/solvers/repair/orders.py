@@ -6,7 +6,8 @@ candidates always come in canonical order; orders differ in which template goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
+from autodev_lab.pattern_rates import RatePrior, rank_promise
 from autodev_lab.records import PatternRecord
 from autodev_lab.solvers.repair.search import Entry, Enumeration
 from autodev_lab.solvers.repair.undoing import weights_under
@@ -54,10 +56,8 @@ al. 2018, "Dissection of a bug dataset: anatomy of 395 patches from Defects4J", 
 "Toward an understanding of bug fix patterns", EMSE). Who is in which group, and the weights, are our judgement.
 """
 
-RANK_DECAY = 0.65
 POSITION_DECAY = 1.1
-"""Exponents of `promise_of`, fitted (logistic regression with one level a template) to the 21,500 first candidates, 186
-of them plausible, for 81 bugs injected into the packages marked `development`."""
+"""Exponent of a candidate's position in `promise_of`, fitted together with that of its rank (`pattern_rates`)."""
 
 
 class CandidateOrder(Protocol):
@@ -97,29 +97,30 @@ class UniformOrder:
 
 
 class LearnedOrder:
-    r"""Each step takes the template whose next candidate is most likely to pass, as far as the records tell.
+    """Each step takes the template whose next candidate is most likely to pass, as far as the records tell.
 
-    A template's rate of success a trial has a Beta prior; after `s` successes in `n` tries its mean is
-    ``(strength * base + s) / (strength + n)`` where `base` is the rate of all templates together. Of two candidates of
-    a template, the one at a more suspicious statement and earlier in the template's list is more likely to pass:
-    see `promise_of`. Ties are broken at random; without any record the order is `UniformOrder`, in distribution and
-    in every draw.
+    A template's rate of success a trial is the posterior mean of `PatternRates`: its own record, shrunk towards that of
+    all templates, a failure at an unpromising statement counting for less. Of two candidates of a template, the one at
+    a more suspicious statement and earlier in the template's list is more likely to pass: see `promise_of`. Templates
+    below the prior's threshold are tried when all others are exhausted. Ties are broken at random; without any record
+    the order is `UniformOrder`, in distribution and in every draw.
 
     Parameters
     ----------
-    strength
-        Weight of the prior, in tries: with 10, ten tries of a template count as much as all templates together.
+    prior
+        How records are read.
 
     Notes
     -----
     The decays of `promise_of` were fitted on packages marked `development`, and so far the order has been tried on
-    those alone: no gain over `UniformOrder` has been shown on packages that were held out.
+    those alone: no gain over `UniformOrder` has been shown on packages that were held out. docs/patterns.md has the
+    figures.
     """
 
     name = "learned"
 
-    def __init__(self, strength: float = 10.0) -> None:
-        self._strength = strength
+    def __init__(self, prior: RatePrior | None = None) -> None:
+        self.prior = prior or RatePrior()
 
     def arrange(
         self, enumeration: Enumeration, records: Mapping[str, PatternRecord], rng: np.random.Generator
@@ -128,15 +129,16 @@ class LearnedOrder:
         if not any(record.tries > 0 for record in records.values()):
             yield from UniformOrder().arrange(enumeration, records, rng)
             return
-        yield from _greedily(enumeration, self._rates(enumeration.patterns, records), rng)
+        names = enumeration.patterns
+        rates = self.prior.of({name: records[name] for name in names if name in records})
 
-    def _rates(self, patterns: tuple[str, ...], records: Mapping[str, PatternRecord]) -> Floats:
-        """Posterior mean success a trial of every template."""
-        known = [records.get(name, PatternRecord(name, 0.0, 0.0)) for name in patterns]
-        successes = np.array([record.successes for record in known])
-        tries = np.array([record.tries for record in known])
-        base = (successes.sum() + 1.0) / (tries.sum() + 50.0)
-        return np.asarray((self._strength * base + successes) / (self._strength + tries))
+        def worth(entry: Entry) -> float:
+            return rates.rate(entry.candidate.pattern, entry.context) * promise_of(entry)
+
+        offered = [number for number, name in enumerate(names) if rates.is_offered(name)]
+        last = [number for number, name in enumerate(names) if not rates.is_offered(name)]
+        yield from _by_worth(enumeration, offered, worth, rng)
+        yield from _by_worth(enumeration, last, worth, rng)
 
 
 class StaticOrder:
@@ -183,7 +185,7 @@ class PlaceboOrder:
         names = enumeration.patterns
         others = np.random.default_rng(stable_seed("placebo", self._seed)).permutation(len(names))
         exchanged = {
-            name: PatternRecord(name, records[names[other]].successes, records[names[other]].tries)
+            name: replace(records[names[other]], pattern=name)
             for name, other in zip(names, others.tolist(), strict=True)
             if names[other] in records
         }
@@ -228,23 +230,31 @@ def promise_of(entry: Entry) -> float:
     ``(rank + 2) ** -RANK_DECAY * (position + 2) ** -POSITION_DECAY``, up to a factor, with the place of its statement
     among the suspicious ones and its own place in its template's list, both from 0.
     """
-    return float((1 + entry.rank / 2) ** -RANK_DECAY * (1 + entry.position / 2) ** -POSITION_DECAY)
+    return rank_promise(entry.rank) * float((1 + entry.position / 2) ** -POSITION_DECAY)
 
 
 def _greedily(enumeration: Enumeration, rates: Floats, rng: np.random.Generator) -> Iterator[Entry]:
     """Always the candidate of the greatest rate times promise, ties at random; `rates` by template, of shape (P,)."""
-    heads = [enumeration.of(template, 0) for template in range(len(rates))]
-    scores = np.array(
-        [-1.0 if head is None else rate * promise_of(head) for rate, head in zip(rates.tolist(), heads, strict=True)]
+    of_name = dict(zip(enumeration.patterns, rates.tolist(), strict=True))
+    return _by_worth(
+        enumeration, range(len(rates)), lambda entry: of_name[entry.candidate.pattern] * promise_of(entry), rng
     )
+
+
+def _by_worth(
+    enumeration: Enumeration, templates: Sequence[int], worth: Callable[[Entry], float], rng: np.random.Generator
+) -> Iterator[Entry]:
+    """Always the candidate of the greatest worth, of those that are next in one of the templates; ties at random."""
+    heads = [enumeration.of(template, 0) for template in templates]
+    scores = np.array([-1.0 if head is None else worth(head) for head in heads])
     while scores.size and scores.max() >= 0:
         best = np.flatnonzero(scores >= scores.max() * (1 - 1e-12))
         chosen = int(best[rng.integers(len(best))])
         entry = heads[chosen]
         assert entry is not None
-        following = enumeration.of(chosen, entry.position + 1)
+        following = enumeration.of(templates[chosen], entry.position + 1)
         heads[chosen] = following
-        scores[chosen] = -1.0 if following is None else float(rates[chosen]) * promise_of(following)
+        scores[chosen] = -1.0 if following is None else worth(following)
         yield entry
 
 

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from autodev_lab.records import Candidate, Diagnosis, Edit, Suspect
+from autodev_lab.pattern_rates import place_of
+from autodev_lab.records import Candidate, Diagnosis, Edit, PatternContext, Suspect
+from autodev_lab.solvers.repair.failures import failure_of
 from autodev_lab.solvers.repair.ranking import rank_sites
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import SourceFile, Splice, quiet
@@ -62,6 +64,8 @@ class Entry:
         Of the statement where it acts.
     rank
         That statement's place among the suspicious ones, from 0.
+    context
+        The kind of statement, the failure and the bucket of the rank: what is remembered of where it was tried.
     """
 
     index: int
@@ -69,6 +73,7 @@ class Entry:
     position: int
     suspiciousness: float
     rank: int
+    context: PatternContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +100,22 @@ class Enumeration:
         Ways of changing, in catalogue order.
     limits
         How much is enumerated.
+    failure
+        Class of the first failing test's exception, part of every candidate's context.
     """
 
-    def __init__(self, open_sites: Callable[[], Sequence[Site]], templates: Sequence[Template], limits: Limits) -> None:
+    def __init__(
+        self,
+        open_sites: Callable[[], Sequence[Site]],
+        templates: Sequence[Template],
+        limits: Limits,
+        failure: str = "",
+    ) -> None:
         self.patterns: tuple[str, ...] = tuple(one.name for one in templates)
         self._open_sites = open_sites
         self._templates = tuple(templates)
         self._limits = limits
+        self._failure = failure
         self._queues: list[list[Entry]] = [[] for _ in templates]
         self._exhausted = [False] * len(templates)
         self._seen: set[bytes] = set()
@@ -173,8 +187,14 @@ class Enumeration:
                 self._exhausted[number] = True
                 continue
             offer, edits = found
+            kind = type(offer.site.statement).__name__
             entry = Entry(
-                len(self._entries), Candidate(edits, pattern), len(queue), offer.site.suspiciousness, offer.rank
+                len(self._entries),
+                Candidate(edits, pattern),
+                len(queue),
+                offer.site.suspiciousness,
+                offer.rank,
+                PatternContext(kind, self._failure, place_of(offer.rank)),
             )
             queue.append(entry)
             self._entries.append(entry)
@@ -212,7 +232,9 @@ def enumerate_candidates(
     """
     limits = limits or Limits()
     most = limits.sites
-    return Enumeration(lambda: rank_sites(read, suspects, diagnosis)[:most], templates, limits)
+    return Enumeration(
+        lambda: rank_sites(read, suspects, diagnosis)[:most], templates, limits, failure_of(diagnosis.messages)
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- checking

@@ -11,7 +11,17 @@ import numpy as np
 from autodev_lab.errors import LabError
 from autodev_lab.execution.trees import apply_edits, unified_diff
 from autodev_lab.protocols import Workspace
-from autodev_lab.records import Attempt, Candidate, Change, Cost, Edit, PatternTrial, TaskContext
+from autodev_lab.records import (
+    Attempt,
+    Candidate,
+    Change,
+    ContextTally,
+    Cost,
+    Edit,
+    PatternContext,
+    PatternTrial,
+    TaskContext,
+)
 from autodev_lab.solvers.accounting import ChunkedEvaluation
 from autodev_lab.solvers.repair.localisation import ochiai
 from autodev_lab.solvers.repair.orders import CandidateOrder, UniformOrder
@@ -75,20 +85,17 @@ class RepairSolver:
         enumeration = _enumeration(context, workspace, self._limits)
         evaluation = ChunkedEvaluation(workspace, lambda count: _candidates(enumeration, count), self._chunk)
         rejected = {change.candidate.id for change in context.rejected}
-        tries: dict[str, int] = {}
+        tried: list[Entry] = []
         found: Candidate | None = None
         for entry in self._walk(enumeration, context, rng, rejected):
-            pattern = entry.candidate.pattern
-            tries[pattern] = tries.get(pattern, 0) + 1
+            tried.append(entry)
             if evaluation.verdict(entry.index).plausible:
                 found = entry.candidate
                 break
             if evaluation.cost.candidates >= budget:
                 break
         enumeration.rest()
-        trials = tuple(
-            PatternTrial(name, count, int(found is not None and found.pattern == name)) for name, count in tries.items()
-        )
+        trials = _trials(tried, found)
         change = None if found is None else self._change(context, workspace, found, evaluation.cost.candidates)
         attempt = Attempt(context.task.id, change, trials, evaluation.cost)
         return attempt, evaluation.cost
@@ -103,6 +110,24 @@ class RepairSolver:
     def _change(self, context: TaskContext, workspace: Workspace, found: Candidate, evaluations: int) -> Change:
         diff = diff_of(workspace, found.edits)
         return Change(context.task.id, found.edits, diff, self.name, (found.pattern,), evaluations)
+
+
+def _trials(tried: list[Entry], found: Candidate | None) -> tuple[PatternTrial, ...]:
+    """What was tried of every template, and where; the last entry is the one found, if one was."""
+    of_pattern: dict[str, dict[PatternContext, list[int]]] = {}
+    for entry in tried:
+        counts = of_pattern.setdefault(entry.candidate.pattern, {}).setdefault(entry.context, [0, 0])
+        counts[0] += entry.candidate is found
+        counts[1] += 1
+    return tuple(
+        PatternTrial(
+            pattern,
+            sum(tries for _, tries in contexts.values()),
+            sum(successes for successes, _ in contexts.values()),
+            tuple(ContextTally(context, successes, tries) for context, (successes, tries) in contexts.items()),
+        )
+        for pattern, contexts in of_pattern.items()
+    )
 
 
 def diff_of(workspace: Workspace, edits: tuple[Edit, ...]) -> str:

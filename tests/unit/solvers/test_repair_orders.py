@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from autodev_lab.errors import LabError
-from autodev_lab.records import Diagnosis, PatternRecord, Suspect
+from autodev_lab.pattern_rates import RatePrior, place_of
+from autodev_lab.records import ContextTally, Diagnosis, PatternContext, PatternRecord, Suspect
 from autodev_lab.solvers.repair.orders import (
     HAND_ORDER,
     CandidateOrder,
@@ -37,7 +41,10 @@ def between(value, low, high, strict=False):
 def enumeration() -> Enumeration:
     suspects = [Suspect("m.py", line, 1.0) for line in range(3, 11)]
     return enumerate_candidates(
-        lambda path: SOURCE, suspects, Diagnosis("t", ("x",), 1, 0), limits=Limits(per_template=12)
+        lambda path: SOURCE,
+        suspects,
+        Diagnosis("t", ("x",), 1, 0, (), ("KeyError: 3",)),
+        limits=Limits(per_template=12),
     )
 
 
@@ -114,6 +121,71 @@ def test_a_candidate_at_a_less_suspicious_statement_is_put_off(enumeration: Enum
     arranged = list(LearnedOrder().arrange(enumeration, alike, np.random.default_rng(1)))
     ranks = [entry.rank for entry in arranged if entry.position == 0]
     assert ranks == sorted(ranks) and ranks[-1] > 0
+
+
+def test_what_is_below_the_threshold_is_tried_when_all_else_is_exhausted(enumeration: Enumeration) -> None:
+    order = LearnedOrder(RatePrior(threshold=0.05))
+    arranged = [entry.candidate.pattern for entry in order.arrange(enumeration, KNOWN, np.random.default_rng(0))]
+    assert sorted(arranged) == sorted(entry.candidate.pattern for entry in enumeration.all())
+    offered = {name for name in enumeration.patterns if order.prior.of(KNOWN).is_offered(name)}
+    assert {"change-comparison"} <= offered < set(enumeration.patterns)
+    first_of_the_rest = next(place for place, name in enumerate(arranged) if name not in offered)
+    assert not offered & set(arranged[first_of_the_rest:])
+
+
+def test_every_candidate_says_where_it_acts(enumeration: Enumeration) -> None:
+    for entry in enumeration.all():
+        assert entry.context.place == place_of(entry.rank)
+        assert entry.context.failure == "KeyError"
+    kinds = {entry.context.statement for entry in enumeration.all()}
+    assert {"If", "Return", "For"} <= kinds
+
+
+def test_learned_weighs_a_template_by_the_statement_it_would_change(enumeration: Enumeration) -> None:
+    """A template that works, though never at statements like that of its next candidate, has to wait there."""
+    head = next(entry for entry in enumeration.all() if entry.candidate.pattern == "replace-variable")
+    kind = head.context.statement
+    tallies = (
+        ContextTally(PatternContext("Raise", "", "first"), 12.0, 20.0),
+        ContextTally(PatternContext(kind, "", "first"), 0.0, 20.0),
+    )
+    known = {
+        "replace-variable": PatternRecord("replace-variable", 12.0, 40.0, contexts=tallies),
+        "change-comparison": PatternRecord("change-comparison", 6.0, 40.0),
+    }
+
+    def first(order: LearnedOrder) -> str:
+        return next(iter(order.arrange(enumeration, known, np.random.default_rng(0)))).candidate.pattern
+
+    assert first(LearnedOrder(RatePrior(context_strength=math.inf))) == "replace-variable"
+    assert first(LearnedOrder(RatePrior(context_strength=1.0))) == "change-comparison"
+
+
+def test_placebo_exchanges_contexts_with_the_rest_of_a_record(enumeration: Enumeration) -> None:
+    """Nothing of a template's own record is left to it, and none is lost."""
+    names = enumeration.patterns
+    known = {
+        name: PatternRecord(
+            name, 1.0, 9.0 + number, 1.0, 2.0, (ContextTally(PatternContext("If", name, "first"), 1.0, 5.0),)
+        )
+        for number, name in enumerate(names)
+    }
+    seen: dict[str, PatternRecord] = {}
+
+    class Watching(LearnedOrder):
+        def arrange(
+            self, enumeration: Enumeration, records: Mapping[str, PatternRecord], rng: np.random.Generator
+        ) -> Iterator[Entry]:
+            seen.update(records)
+            return super().arrange(enumeration, records, rng)
+
+    next(iter(PlaceboOrder(3, Watching()).arrange(enumeration, known, np.random.default_rng(0))))
+    assert set(seen) == set(names)
+    given = {name: seen[name].contexts[0].context.failure for name in names}
+    assert sorted(given.values()) == sorted(names)
+    assert sum(name == other for name, other in given.items()) < len(names) / 4
+    for name, other in given.items():
+        assert seen[name] == replace(known[other], pattern=name)
 
 
 def test_placebo_gives_the_records_to_other_templates(enumeration: Enumeration) -> None:

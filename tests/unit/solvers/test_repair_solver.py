@@ -9,6 +9,7 @@ import pytest
 
 from autodev_lab.errors import LabError
 from autodev_lab.execution.trees import apply_edits
+from autodev_lab.pattern_rates import PLACES
 from autodev_lab.records import (
     Attempt,
     Candidate,
@@ -107,6 +108,15 @@ def test_trials_name_the_template_that_succeeded() -> None:
     assert attempt.change is not None
     assert [trial.pattern for trial in attempt.trials if trial.successes] == list(attempt.change.patterns)
     assert sum(trial.tries for trial in attempt.trials) == attempt.cost.candidates
+
+
+def test_trials_say_where_every_candidate_was_tried() -> None:
+    attempt = solve(InProcess(clamps))
+    for trial in attempt.trials:
+        assert sum(tally.tries for tally in trial.contexts) == trial.tries
+        assert sum(tally.successes for tally in trial.contexts) == trial.successes
+        assert all(tally.context.statement and tally.context.place in PLACES for tally in trial.contexts)
+        assert len({tally.context for tally in trial.contexts}) == len(trial.contexts)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 200])

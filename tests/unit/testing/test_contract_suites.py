@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -17,7 +18,7 @@ from autodev_lab.decisions import (
 from autodev_lab.environments.simulated import SimulatedEnvironment, SimulatedWorkspace
 from autodev_lab.kernel import VirtualRuntime
 from autodev_lab.kernel.virtual import VirtualSignal
-from autodev_lab.learning import PatternLibrary
+from autodev_lab.learning import FrozenPatterns, PatternLibrary
 from autodev_lab.ledger import InMemoryEventBus, InMemoryLedger, Transition
 from autodev_lab.ledger.transition import Complete, Expire
 from autodev_lab.memory import InMemoryMemory
@@ -27,6 +28,8 @@ from autodev_lab.records import (
     Claim,
     Cost,
     Edit,
+    PatternRecord,
+    PatternTrial,
     Plan,
     Refusal,
     RefusalReason,
@@ -41,6 +44,7 @@ from autodev_lab.streams.synthetic import SyntheticStream
 from autodev_lab.testing import (
     check_calibrator,
     check_environment,
+    check_frozen_learner,
     check_learner,
     check_ledger,
     check_memory,
@@ -219,21 +223,94 @@ class KeepsToItself(PatternLibrary):
         super().__init__(InMemoryMemory())
 
 
-class LikesFailure(PatternLibrary):
+class Boasts(PatternLibrary):
+    """Adds tries and successes of its own whenever an outcome of one kind is settled."""
+
+    boasts_after: ClassVar[bool | None] = False
+    facts: ClassVar[dict[str, int]] = {"successes:good": 9, "tries:good": 9}
+
     def settle(self, outcome, *, agent_id, at):
-        super().settle(replace(outcome, success=False), agent_id=agent_id, at=at)
-        for _ in range(3):
-            self._memory.add(
-                replace(self._memory.since("patterns", -1)[0], facts={"successes:good": 9, "tries:good": 9})
-            )
+        super().settle(outcome, agent_id=agent_id, at=at)
+        if outcome.success is self.boasts_after:
+            for _ in range(3):
+                self._memory.add(replace(self._memory.since("patterns", -1)[0], facts=self.facts))
+
+
+class LearnsFromNothing(Boasts):
+    boasts_after = None
+
+
+class HatesSuccess(Boasts):
+    boasts_after = True
+    facts: ClassVar = {"tries:good": 9}
+
+
+class TriesToForget(PatternLibrary):
+    def __init__(self, memory):
+        super().__init__(memory, half_life=1)
+
+
+class CountsItsReaders(PatternLibrary):
+    readers = 0
+
+    def records(self):
+        self.readers += 1
+        return {name: replace(one, tries=one.tries + self.readers) for name, one in super().records().items()}
+
+
+class DreamsOfAttempts(PatternLibrary):
+    def observe(self, task, trials, *, agent_id, at):
+        super().observe(task, trials or [PatternTrial("dreamt", 1, 0)], agent_id=agent_id, at=at)
 
 
 @pytest.mark.parametrize(
-    ("learner", "promise"), [(KeepsToItself, "share a memory"), (LikesFailure, "must not make the pattern")]
+    ("learner", "promise"),
+    [
+        (KeepsToItself, "share a memory"),
+        (CountsItsReaders, "share a memory"),
+        (Boasts, "a rollback must not make its pattern"),
+        (LearnsFromNothing, "showed nothing must change nothing"),
+        (HatesSuccess, "a change that lasted must not make"),
+        (TriesToForget, "tries of 'good' fell from"),
+        (DreamsOfAttempts, "tried nothing must change nothing"),
+    ],
 )
 def test_check_learner_rejects(learner, promise):
     with pytest.raises(AssertionError, match=promise):
         check_learner(learner, InMemoryMemory)
+
+
+def test_a_learner_that_says_that_it_forgets_may():
+    check_learner(TriesToForget, InMemoryMemory, forgets=True)
+
+
+class LearnsOn(FrozenPatterns):
+    def observe(self, task, trials, *, agent_id, at):
+        self._records = {**self._records, "new": PatternRecord("new", 0.0, 1.0)}
+
+
+class Repents(FrozenPatterns):
+    def settle(self, outcome, *, agent_id, at):
+        self._records = {}
+
+
+class LooksOverAShoulder(FrozenPatterns):
+    def __init__(self, records):
+        self._records = records
+
+
+@pytest.mark.parametrize(
+    ("learner", "promise"),
+    [
+        (LearnsOn, "an attempt must not change"),
+        (Repents, "an outcome must not change"),
+        (LooksOverAShoulder, "must not reach a frozen learner"),
+        (lambda records: FrozenPatterns({}), "must know what it was given"),
+    ],
+)
+def test_check_frozen_learner_rejects(learner, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_frozen_learner(learner)
 
 
 # ------------------------------------------------------------------------------------------------- policies
