@@ -86,7 +86,10 @@ def test_words_say_the_same_counts_and_that_times_are_estimates() -> None:
     words, need = dry("--profile", "full", "--workers", "2"), counted("--profile", "full", "--workers", "2")
     lines = {line.split()[0]: line for line in words.splitlines()}
     assert words.startswith("learning, profile full, seed 0, repository environment\n")
-    assert f" {need['cells']} (single, team_isolated, team_shared, uniform, static, placebo, frozen, oracle)" in lines["cells"]
+    assert (
+        f" {need['cells']} (single, team_isolated, team_shared, uniform, static, placebo, frozen, oracle)"
+        in lines["cells"]
+    )
     assert f" {need['tasks']} built, {need['task_runs']} task runs" in lines["tasks"]
     assert lines["packages"].endswith(", ".join(need["packages"]))
     assert "with 2 workers (an estimate" in lines["time"]
