@@ -23,9 +23,6 @@ __all__ = ["registered_claims", "write_report"]
 
 Metrics = Mapping[str, Mapping[str, Estimate]]
 
-FEWEST_CHANGES = 10
-"""Changes at a gate below which curves of it show nothing."""
-
 
 def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool = True) -> tuple[dict[str, object], str]:
     """Write `summary.json`, `summary.txt` and the figures from the outcomes.
@@ -253,7 +250,7 @@ def _draw(
 ) -> None:
     # matplotlib takes half a second to import: only when there is something to draw
     from autodev_lab.analysis import figures
-    from autodev_lab.analysis.gate_figures import reliability_figure, risk_coverage_figure
+    from autodev_lab.analysis.claim_figures import gate_figures
     from autodev_lab.analysis.operator_figure import operator_figure
 
     budget = plan.parameters.budget
@@ -268,11 +265,7 @@ def _draw(
             sides = (arm_rows(outcomes, arm) for arm in (one.claim.treatment, one.claim.baseline))
             drawn[f"paired_{one.claim.id}"] = figures.paired_differences(one, *sides)
     for arm in _gated(plan, judged, firsts):
-        rows = originals(arm_rows(outcomes, arm))
-        rows = rows[rows["decision"].notna()]
-        if len(rows) >= FEWEST_CHANGES:
-            drawn[f"risk_coverage_{arm}"] = risk_coverage_figure(rows, arm=arm)
-            drawn[f"reliability_{arm}"] = reliability_figure(rows, arm=arm)
+        drawn.update(gate_figures(outcomes, arm))
     operators = operator_figure(outcomes, budget=budget)
     if operators is not None:
         drawn["operators"] = operators
