@@ -64,9 +64,11 @@ def test_every_gate_is_summed_up(result: RunResult) -> None:
     assert gates["gate_none"]["coverage"] == 1.0 and gates["gate_none"]["wrong_stopped"] == 0
     assert gates["gate_review"]["coverage"] == 0.0 and gates["gate_review"]["matched"] == []
     assert gates["gate_review"]["human_minutes_a_change"] > gates["gate_none"]["human_minutes_a_change"] == 0.0
-    for one in gates["gate_learned"]["matched"]:
-        assert one["coverage"] == pytest.approx(gates["gate_learned"]["coverage"])
-        assert one["ci"][0] < one["difference"] < one["ci"][1]
+    for arm in ("gate_published", "gate_random"):
+        assert {one["control"] for one in gates[arm]["matched"]} == {"random", "smallest_first"}
+        for one in gates[arm]["matched"]:
+            assert one["coverage"] == pytest.approx(gates[arm]["coverage"])
+            assert one["ci"][0] < one["difference"] < one["ci"][1]
 
 
 def test_its_figures_and_words_are_there(result: RunResult) -> None:
