@@ -131,3 +131,24 @@ def test_the_store_of_the_environment_is_used_without_a_run_too(tmp_path: Path) 
     assert [note["tracking_uri"] for note in seen["notes"]] == [store, store]
     assert seen["after"] == seen["before"] == [store, store]
     assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+GATES = """
+result = autodev_lab.run_experiment("safety", profile="quick", workers=1, mlflow=True, progress="quiet",
+    overrides={"environment": "simulated", "packages": ("ant", "bee", "cat"), "tasks_per_package": 6,
+               "arms": ("gate_none", "gate_published"), "twins": False})
+from mlflow import MlflowClient
+client, kept = MlflowClient(note(result)["tracking_uri"]), note(result)["run_id"]
+tell(gates=result.summary["gates"], metrics=client.get_run(kept).data.metrics,
+     figures=[one.path for one in client.list_artifacts(kept, "figures")])
+"""
+
+
+def test_what_gates_were_worth_is_mirrored_with_their_figures(tmp_path: Path) -> None:
+    seen = caller(GATES, cwd=tmp_path)
+    assert [gate["arm"] for gate in seen["gates"]] == ["gate_published", "gate_none"]
+    for gate in seen["gates"]:
+        for name in ("coverage", "right", "wrong_stopped", "human_minutes_a_change"):
+            assert seen["metrics"].get(f"gate.{gate['arm']}.{name}") == gate[name], name
+    assert seen["metrics"]["gate.gate_none.coverage"] == 1.0
+    assert "figures/arms.png" in seen["figures"]
