@@ -50,11 +50,17 @@ class Site:
         The statement; of a compound one, templates change the header or the whole.
     suspiciousness
         Of its most suspicious line, in (0, 1].
+    promise
+        Log-odds, up to a constant, that the statement is the faulty one.
+    others
+        The other suspicious files, whose functions may hold what is missing here.
     """
 
     source: SourceFile
     statement: ast.stmt
     suspiciousness: float
+    promise: float = 0.0
+    others: tuple[SourceFile, ...] = ()
 
     # --------------------------------------------------------------------------------------- what is here
 
@@ -115,6 +121,20 @@ class Site:
 
     @cached_property
     def locals(self) -> tuple[str, ...]:
+        """Variables that have a value here: never read ones first, then parameters, then assigned ones."""
+        return tuple(name for name in self.all_locals if name not in self._later)
+
+    @cached_property
+    def _later(self) -> frozenset[str]:
+        """Variables of the innermost function that get their first value here or below: to read one here would fail."""
+        function, statement = self.function, self.statement
+        if function is None or function is statement or self.in_loop():
+            return frozenset()
+        line = statement.lineno
+        return frozenset(name for name, first in self.words.first_bound(function).items() if first >= line)
+
+    @cached_property
+    def all_locals(self) -> tuple[str, ...]:
         """Variables of the enclosing functions: never read ones first, then parameters, then assigned ones."""
         if self.function is None:
             return ()
@@ -138,7 +158,7 @@ class Site:
         """Names the function reads that nothing visible in the file defines: something is missing."""
         if self.function is None or self.words.has_star_import:
             return ()
-        known = {*self.locals, *self.words.module_names, *self.words.builtins}
+        known = {*self.all_locals, *self.words.module_names, *self.words.builtins}
         bound = {
             node.id
             for node in ast.walk(self.function)
@@ -152,6 +172,11 @@ class Site:
         }
         bound |= {node.name for node in ast.walk(self.function) if isinstance(node, ast.ExceptHandler) and node.name}
         return tuple(name for name in self.reads if name not in known and name not in bound)
+
+    def knows_attribute(self, name: str) -> bool:
+        """Whether some suspicious file, or the everyday types, have an attribute or a method of that name."""
+        everyday = any(hasattr(kind, name) for kind in (str, list, dict, set, int))
+        return everyday or any(name in vocabulary_of(one).attribute_names for one in (self.source, *self.others))
 
     def may_use(self, reads: frozenset[str], binds: frozenset[str] = frozenset()) -> bool:
         """Whether code that reads some names, and binds others itself, could stand here."""

@@ -22,10 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from autodev_lab.solvers.repair.site import Proposal, Site
 
-__all__ = ["Template", "interleaved", "template"]
+__all__ = ["Template", "alternated", "interleaved", "template"]
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,21 @@ def template(name: str, citation: str) -> Callable[[Callable[[Site], Iterator[Pr
 
 def interleaved(*sources: Iterator[Proposal]) -> Iterator[Proposal]:
     """The first proposal of every source, then the second of every source, and so on."""
+    yield from alternated(*sources)
+
+
+def alternated(*sources: Iterator[_Item]) -> Iterator[_Item]:
+    """The first item of every source, then the second of every source, and so on.
+
+    Examples
+    --------
+    >>> list(alternated(iter("abc"), iter("x")))
+    ['a', 'x', 'b', 'c']
+    """
     alive = list(sources)
     while alive:
         for source in tuple(alive):
-            proposal = next(source, None)
-            if proposal is None:
+            try:
+                yield next(source)
+            except StopIteration:
                 alive.remove(source)
-            else:
-                yield proposal

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
+from autodev_lab.solvers.repair.numbers import is_number, numbers_of
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.template import Template, template
 
@@ -43,7 +44,7 @@ def _is_formatting(node: ast.BinOp) -> bool:
 
 @template("replace-arithmetic-operator", "TBar FP12 mutate operators (Liu 2019)")
 def replace_arithmetic_operator(site: Site) -> Iterator[Proposal]:
-    """An arithmetic or bit operator for another, in expressions and in augmented assignments."""
+    """An arithmetic or bit operator for another, in expressions and in augmented assignments; a sign given."""
     nodes = [node for node in site.of(ast.BinOp) if not _is_formatting(node)]
     for rank in range(4):
         for node in nodes:
@@ -58,6 +59,10 @@ def replace_arithmetic_operator(site: Site) -> Iterator[Proposal]:
         if match:
             for other in _OTHERS[match.group(1)]:
                 yield site.raw(start + match.start(), start + match.end(), f"{other}=")
+    numbers = numbers_of(site)
+    for node in site.of(ast.Name, ast.Attribute):
+        if is_number(node, numbers) and not isinstance(site.parent(node), ast.UnaryOp | ast.Attribute):
+            yield site.replace(node, f"-{site.text(node)}")
 
 
 def _swap_operands(site: Site) -> Iterator[Proposal]:
@@ -104,14 +109,17 @@ def _counts(site: Site) -> Iterator[ast.expr]:
                 yield node
         elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
             yield from (node.comparators[0], node.left)
+    numbers = numbers_of(site)
     value = getattr(site.statement, "value", None)
+    parts: list[ast.expr] = []
     if isinstance(site.statement, ast.Return | ast.Assign | ast.AugAssign) and isinstance(value, ast.expr):
-        yield value
+        parts.append(value)
     for node in site.expressions:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv):
-            yield from (node, node.left, node.right)
+            parts += [node, node.left, node.right]
         elif isinstance(node, ast.Call):
-            yield from (one for one in node.args if isinstance(one, ast.Name | ast.BinOp))
+            parts += node.args
+    yield from (part for part in parts if is_number(part, numbers))
 
 
 @template("off-by-one", "SketchFix expression holes (Hua 2018); TBar FP12; PAR range checker")
@@ -152,8 +160,10 @@ def change_slice(site: Site) -> Iterator[Proposal]:
         if lower and upper:
             yield site.replace(node, f"{base}[{lower}:{tail}]")
             yield site.replace(node, f"{base}[:{upper}{tail}]")
+        here = [text for text, kind in site.words.constants(site.statement) if kind is int]
         counts = [text for text, kind in site.words.constants(site.function or site.source.tree) if kind is int]
-        for text in dict.fromkeys(("1", "-1", *site.near_names[:2], *counts[:3])):
+        names = [name for name in site.near_names if name in numbers_of(site)]
+        for text in dict.fromkeys((*here[:3], "1", "-1", *names[:2], *counts[:3])):
             if not lower:
                 yield site.replace(node, f"{base}[{text}:{upper}{tail}]")
             if not upper:

@@ -183,23 +183,6 @@ def _change_loop(site: Site) -> Iterator[Proposal]:
             )
 
 
-@template("catch-exception", "PAR (Kim 2013); TBar (Liu 2019) on exception handling")
-def catch_exception(site: Site) -> Iterator[Proposal]:
-    """A simple statement whose usual exceptions are caught and passed over, or answered like elsewhere in the file."""
-    if not isinstance(site.statement, ast.Assign | ast.Expr | ast.Return | ast.AugAssign):
-        return
-    lines = site.indented([site.statement], "    ")
-    if lines is None:
-        return
-    answers = ["return None", "pass"] if isinstance(site.statement, ast.Return) else ["pass", "return None"]
-    if site.in_loop():
-        answers.insert(0, "continue")
-    kinds = dict.fromkeys((*site.words.exceptions[:3], "TypeError", "KeyError", "ValueError", "AttributeError"))
-    for kind in kinds:
-        for answer in answers[:2]:
-            yield from site.instead("try:", *lines, f"except {kind}:", f"    {answer}")
-
-
 @template(
     "change-control", "GenProg replace (Le Goues 2012); TBar FP14 (Liu 2019); PAR (Kim 2013); SketchFix (Hua 2018)"
 )
@@ -216,5 +199,4 @@ STATEMENT_TEMPLATES: tuple[Template, ...] = (
     guard_statement,
     move_statement,
     replace_statement,
-    catch_exception,
 )

@@ -62,6 +62,7 @@ class Vocabulary:
             for node in ast.walk(source.tree)
         )
         self._variables: dict[FunctionNode, tuple[str, ...]] = {}
+        self._first_bound: dict[FunctionNode, Mapping[str, int]] = {}
         self._identifiers: dict[FunctionNode, frozenset[str]] = {}
         self._reads: dict[FunctionNode, Mapping[str, int]] = {}
         self._shapes: dict[ast.AST, str] = {}
@@ -80,6 +81,13 @@ class Vocabulary:
             node.name: node.args for node in ast.walk(source.tree) if isinstance(node, FunctionNode)
         }
         self.uncalled: tuple[str, ...] = tuple(_uncalled(source.tree))
+        self.functions_defined: tuple[FunctionNode, ...] = tuple(
+            node for node in ast.walk(source.tree) if isinstance(node, FunctionNode)
+        )
+        self.attribute_names: frozenset[str] = frozenset(
+            node.attr for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)
+        ) | frozenset(node.name for node in self.functions_defined)
+        self.checked_types: tuple[str, ...] = tuple(_checked_types(source))
         self._count_calls()
 
     def variables(self, function: FunctionNode) -> tuple[str, ...]:
@@ -101,6 +109,24 @@ class Vocabulary:
             names += [name for _, _, name in places] + [name for _, name in inner]
             self._variables[function] = tuple(dict.fromkeys(names))
         return self._variables[function]
+
+    def first_bound(self, function: FunctionNode) -> Mapping[str, int]:
+        """Line at which each variable that is no parameter is bound first in the text of its function."""
+        if function not in self._first_bound:
+            parameters = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+            lines: dict[str, int] = {}
+            declared: set[str] = set()
+            for node in own_nodes(function):
+                if isinstance(node, ast.Global | ast.Nonlocal):
+                    declared.update(node.names)
+                elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
+                elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    lines[node.name] = min(node.lineno, lines.get(node.name, node.lineno))
+            self._first_bound[function] = {
+                name: line for name, line in lines.items() if name not in parameters and name not in declared
+            }
+        return self._first_bound[function]
 
     def identifiers(self, function: FunctionNode | None) -> frozenset[str]:
         """All names, attributes and parameters in a function."""
@@ -132,6 +158,14 @@ class Vocabulary:
         if scope not in self._constants:
             self._constants[scope] = self._find_constants(scope)
         return self._constants[scope]
+
+    def donors_of(self, function: FunctionNode) -> tuple[Donor, ...]:
+        """The simple statements of one function that could be copied elsewhere."""
+        return tuple(donor for donor in self.donors if donor.function is function)
+
+    def conditions_of(self, function: FunctionNode) -> tuple[Donor, ...]:
+        """The conditions of one function."""
+        return tuple(donor for donor in self.conditions if donor.function is function)
 
     def _find_constants(self, scope: ast.AST) -> tuple[tuple[str, type], ...]:
         counts: Counter[tuple[str, type]] = Counter()
@@ -305,6 +339,17 @@ def _uncalled(tree: ast.Module) -> Iterator[str]:
                 yield statement.name
         elif isinstance(statement, ast.ImportFrom) and statement.module != "__future__":
             yield from (name for one in statement.names if (name := one.asname or one.name) not in read and name != "*")
+
+
+def _checked_types(source: SourceFile) -> Iterator[str]:
+    """Types the file tests for with `isinstance`, most often tested first."""
+    counts: Counter[str] = Counter()
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and _callee(node) == "isinstance" and len(node.args) == 2:
+            text = source.segment(node.args[1])
+            if "\n" not in text and names_in(node.args[1]):
+                counts[text] += 1
+    yield from _by_frequency(counts)
 
 
 def _module_names(tree: ast.Module) -> Iterator[str]:

@@ -1,0 +1,205 @@
+"""Code of similar functions, adapted to another place: what a sibling does and this function does not.
+
+Functions that look alike are meant to do alike, so the missing piece of one often stands in the other under other names
+(ssFix: Xin and Reiss, ASE 2017; SimFix: Jiang, Xiong, Zhang, Gao and Chen, ISSTA 2018; ARJA's ingredient scopes: Yuan
+and Banzhaf, TSE 2018). Two renamings are made: the word in which the two functions' names differ, everywhere, as
+systematic edits do (Sydit: Meng, Kim and McKinley, PLDI 2011); then each name that is unknown here, for the variable
+in scope that is called most like it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from autodev_lab.solvers.repair.site import Site
+from autodev_lab.solvers.repair.source import FunctionNode
+from autodev_lab.solvers.repair.vocabulary import Donor, Vocabulary, names_in, vocabulary_of
+
+__all__ = ["Adapted", "adapted_conditions", "adapted_statements", "exchanged", "likeness", "siblings"]
+
+_SIBLINGS = 6
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Adapted:
+    """A donor's text as it would read here, and what stood after it where it comes from."""
+
+    text: str
+    kind: type[ast.AST]
+    follower: ast.stmt | None
+
+
+def siblings(site: Site) -> tuple[tuple[Vocabulary, FunctionNode], ...]:
+    """Functions most like the one around a statement, of its own file first, then of the other suspicious files."""
+    here = site.function
+    if here is None:
+        return ()
+    known: dict[FunctionNode, tuple[tuple[Vocabulary, FunctionNode], ...]] = site.source.__dict__.setdefault(
+        "siblings", {}
+    )
+    if here not in known:
+        known[here] = tuple(_ranked(site, here))
+    return known[here]
+
+
+def _ranked(site: Site, here: FunctionNode) -> Iterator[tuple[Vocabulary, FunctionNode]]:
+    own_class = site.source.class_of(here)
+    scored: list[tuple[float, int, Vocabulary, FunctionNode]] = []
+    for source in (site.source, *site.others):
+        words = vocabulary_of(source)
+        for there in words.functions_defined:
+            if there is here or any(there is one for one in ast.walk(here)):
+                continue
+            score = _similarity(site, here, words, there)
+            score += 0.3 * (own_class is not None and source.class_of(there) is own_class)
+            score -= 0.3 * (source is not site.source)
+            scored.append((-score, len(scored), words, there))
+    scored.sort(key=lambda entry: entry[:2])
+    yield from ((words, there) for score, _, words, there in scored[:_SIBLINGS] if score < -0.2)
+
+
+def _similarity(site: Site, here: FunctionNode, words: Vocabulary, there: FunctionNode) -> float:
+    """Shared words of the names, shared parameters and shared identifiers, each as a share of all."""
+    names = _shared(frozenset(_words(here.name)), frozenset(_words(there.name)))
+    one, other = site.words.identifiers(here), words.identifiers(there)
+    parameters = _shared(_parameters(here), _parameters(there))
+    return names + 0.5 * parameters + _shared(one, other)
+
+
+def _shared(one: frozenset[str], other: frozenset[str]) -> float:
+    union = one | other
+    return len(one & other) / len(union) if union else 0.0
+
+
+def _parameters(function: FunctionNode) -> frozenset[str]:
+    arguments = function.args
+    names = {one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+    return frozenset(names - {"self", "cls"})
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(word.lower() for word in _WORD.findall(name))
+
+
+def adapted_statements(site: Site, kinds: tuple[type[ast.stmt], ...], limit: int = 10) -> tuple[Adapted, ...]:
+    """Simple statements of sibling functions that this function has not, those that stood like this one first."""
+    present = {site.source.segment(one) for one in site.own_statements()}
+    found: list[tuple[float, int, Adapted]] = []
+    seen: set[str] = set()
+    for place, (words, there) in enumerate(siblings(site)):
+        for donor in words.donors_of(there):
+            if not isinstance(donor.statement, kinds):
+                continue
+            for turn, text in enumerate(islice(_texts(site, donor), 2)):
+                if text in present or text in seen:
+                    continue
+                seen.add(text)
+                score = place + 1.5 * turn - 1.5 * _stands_alike(site, donor)
+                found.append((score, len(found), Adapted(text, type(donor.statement), donor.follower)))
+    found.sort(key=lambda entry: entry[:2])
+    return tuple(adapted for _, _, adapted in found[:limit])
+
+
+def adapted_conditions(site: Site, limit: int = 6) -> tuple[str, ...]:
+    """Conditions of sibling functions with the names of this place."""
+    found: dict[str, None] = {}
+    for words, there in siblings(site):
+        for donor in words.conditions_of(there):
+            found.update(dict.fromkeys(islice(_texts(site, donor), 2)))
+    return tuple(found)[:limit]
+
+
+def _stands_alike(site: Site, donor: Donor) -> bool:
+    """Whether what stood after the donor is of this statement's kind, or the donor itself is."""
+    return type(donor.follower) is type(site.statement) or type(donor.statement) is type(site.statement)
+
+
+def _texts(site: Site, donor: Donor) -> Iterator[str]:
+    """The donor as it would read here: with the word exchanged, then as it is, unknown names mapped."""
+    assert site.function is not None
+    there = donor.function.name if donor.function is not None else ""
+    for text in dict.fromkeys((exchanged(donor.text, there, site.function.name), donor.text)):
+        yield from _mapped(site, text, donor.binds)
+
+
+def _mapped(site: Site, text: str, binds: frozenset[str]) -> Iterator[str]:
+    """The text with names that mean nothing here for those most like them; nothing if that leaves an attribute."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        try:
+            tree = ast.parse(f"for _ in ():\n    {text}")
+        except SyntaxError:
+            return
+    if any(isinstance(node, ast.Attribute) and not site.knows_attribute(node.attr) for node in ast.walk(tree)):
+        return
+    unknown = sorted(name for name in names_in(tree) if not site.may_use(frozenset((name,)), binds))
+    if len(unknown) > 2:
+        return
+    choices = [name for name in site.locals if name not in ("self", "cls")]
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    rows = [sorted(choices, key=lambda name, old=old: -likeness(name, old)) for old in unknown]  # type: ignore[misc]
+    if any(not row for row in rows):
+        return
+    for turn in range(2 if unknown else 1):
+        names = {old: row[min(turn, len(row) - 1)] for old, row in zip(unknown, rows, strict=True)}
+        if len(set(names.values())) == len(names) and not (set(names.values()) & used):
+            yield _renamed(text, names)
+
+
+def _renamed(text: str, names: dict[str, str]) -> str:
+    return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda found: names.get(found.group(), found.group()), text)
+
+
+def likeness(one: str, other: str) -> float:
+    """How alike two names are: shared words, then a shared beginning or end.
+
+    Examples
+    --------
+    >>> likeness("left_key", "right_key") > likeness("left_key", "value")
+    True
+    """
+    shorter = min(len(one), len(other))
+    lead = next((i for i in range(shorter) if one[i] != other[i]), shorter)
+    tail = next((i for i in range(shorter) if one[-1 - i] != other[-1 - i]), shorter)
+    return _shared(frozenset(_words(one)), frozenset(_words(other))) + 0.5 * max(lead, tail) / max(len(one), len(other))
+
+
+def exchanged(text: str, there: str, here: str) -> str:
+    """Code of a function called `there` with the word in which it differs from `here`, in every identifier, exchanged.
+
+    Examples
+    --------
+    >>> exchanged("self.schemes.add(normal_scheme(scheme))", "allow_schemes", "allow_hosts")
+    'self.hosts.add(normal_host(host))'
+    >>> exchanged("return hex_to_rgb(x)", "hex_to_percent", "name_to_percent")
+    'return name_to_rgb(x)'
+    """
+    theirs = [word for word in _words(there) if word not in _words(here)]
+    ours = [word for word in _words(here) if word not in _words(there)]
+    if len(theirs) != 1 or len(ours) != 1:
+        return text
+    old, new = theirs[0], ours[0]
+    pairs = {old: new}
+    if old.endswith("s") and new.endswith("s"):
+        pairs[old[:-1]] = new[:-1]
+    else:
+        pairs[f"{old}s"] = f"{new}s"
+    return _IDENTIFIER.sub(lambda found: _with_words(found.group(), pairs), text)
+
+
+def _with_words(identifier: str, pairs: dict[str, str]) -> str:
+    def word(found: re.Match[str]) -> str:
+        own = found.group()
+        new = pairs.get(own.lower())
+        if new is None:
+            return own
+        return new.upper() if own.isupper() and len(own) > 1 else new.capitalize() if own[0].isupper() else new
+
+    return _WORD.sub(word, identifier)
