@@ -26,13 +26,14 @@ from autodev_lab.learning import PatternLibrary
 from autodev_lab.ledger.bus import InMemoryEventBus
 from autodev_lab.ledger.in_memory import InMemoryLedger
 from autodev_lab.memory import InMemoryMemory
-from autodev_lab.protocols import Environment, Human, Memory, Oracle, Runtime, Solver
+from autodev_lab.protocols import Environment, Human, Memory, Oracle, PatternLearner, Runtime, Solver
 from autodev_lab.records import (
     Attempt,
     Change,
     HumanAnswer,
     Judgement,
     Outcome,
+    PatternRecord,
     StreamItem,
     Task,
     TaskState,
@@ -55,7 +56,9 @@ class TeamSpec:
         ``"shared"``: all agents use one memory. ``"isolated"``: each agent has its own.
     order
         How developers order candidates: ``"learned"``, ``"uniform"``, ``"static"`` (a hand-made order) or
-        ``"placebo"`` (learned, with the records assigned to the wrong patterns).
+        ``"placebo"`` (learned, with the records assigned to the wrong patterns) or ``"oracle"`` (knows the injector).
+    patterns
+        ``"learning"``: developers learn as they go. ``"frozen"``: they were given lessons, and learn no more.
     policy, risk, calibrator
         The gate; see `autodev_lab.decisions.make_gate`.
     budget
@@ -78,6 +81,7 @@ class TeamSpec:
     developers: int = 1
     memory: str = "shared"
     order: str = "learned"
+    patterns: str = "learning"
     policy: str = "published"
     risk: str = ""
     calibrator: str = ""
@@ -97,7 +101,8 @@ class TeamSpec:
             raise LabError(f"developers is {self.developers}; a team needs at least 1")
         for name, value, allowed in (
             ("memory", self.memory, ("shared", "isolated")),
-            ("order", self.order, ("learned", "uniform", "static", "placebo")),
+            ("order", self.order, ("learned", "uniform", "static", "placebo", "oracle")),
+            ("patterns", self.patterns, ("learning", "frozen")),
         ):
             if value not in allowed:
                 raise LabError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
@@ -153,12 +158,15 @@ class StreamRun:
         Virtual seconds each agent spent working.
     human_minutes
         Person-minutes spent on answers.
+    patterns
+        What the first developer knew of each pattern at the end; with one memory, all know the same.
     """
 
     records: tuple[TaskRecord, ...]
     finished_at: float
     busy: Mapping[str, float] = field(hash=False)
     human_minutes: float = 0.0
+    patterns: Mapping[str, PatternRecord] = field(default_factory=dict, hash=False)
 
 
 class Platform:
@@ -180,6 +188,8 @@ class Platform:
         Virtual and deterministic unless another is given.
     gate
         The spec's unless another is given; it learns, so a gate serves one platform.
+    patterns
+        Makes a developer's knowledge of patterns on its memory.
     """
 
     def __init__(
@@ -192,6 +202,7 @@ class Platform:
         seed: int,
         runtime: Runtime | None = None,
         gate: Gate | None = None,
+        patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
     ) -> None:
         self.runtime: Runtime = runtime or VirtualRuntime(seed=stable_seed(seed, "scheduler"))
         bus = InMemoryEventBus(self.runtime)
@@ -206,9 +217,15 @@ class Platform:
             memory: Memory = shared if spec.memory == "shared" else InMemoryMemory()
             return Surroundings(self.runtime, self.ledger, bus, environment, memory, seed, timing)
 
+        architect = Architect("architect-1", surroundings(), budget=spec.budget)
+        homes = [surroundings() for _ in range(spec.developers)]
+        self.libraries = tuple(patterns(home.memory) for home in homes)
         self.agents: tuple[Agent, ...] = (
-            Architect("architect-1", surroundings(), budget=spec.budget),
-            *(_developer(f"developer-{number}", surroundings(), solver) for number in range(1, spec.developers + 1)),
+            architect,
+            *(
+                Developer(f"developer-{number}", home, solver=solver, patterns=library)
+                for number, (home, library) in enumerate(zip(homes, self.libraries, strict=True), start=1)
+            ),
             Tester("tester-1", surroundings()),
             Reviewer("reviewer-1", surroundings()),
             Deployer(
@@ -256,10 +273,6 @@ class Platform:
         return self.runtime.now(), await self.ledger.states()
 
 
-def _developer(agent_id: str, surroundings: Surroundings, solver: Solver) -> Developer:
-    return Developer(agent_id, surroundings, solver=solver, patterns=PatternLibrary(surroundings.memory))
-
-
 def run_stream(
     items: Iterable[StreamItem],
     environment: Environment,
@@ -271,6 +284,7 @@ def run_stream(
     human: Human | None = None,
     gate: Gate | None = None,
     runtime: Runtime | None = None,
+    patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
     progress: Callable[[int, int], None] | None = None,
 ) -> StreamRun:
     """Run a stream with one team and join truth to what came out.
@@ -279,7 +293,7 @@ def run_stream(
     ----------
     items
         The stream, or any part of it.
-    environment, spec, solver, seed, gate, runtime, progress
+    environment, spec, solver, seed, gate, runtime, patterns, progress
         See `Platform`.
     oracle
         Judges changes after the run, and stands behind the Human twin. Agents never see it.
@@ -305,14 +319,17 @@ def run_stream(
         latency_seconds=spec.human_latency_seconds,
         minutes=spec.human_minutes,
     )
-    platform = Platform(environment, spec, solver=solver, human=person, seed=seed, runtime=runtime, gate=gate)
+    platform = Platform(
+        environment, spec, solver=solver, human=person, seed=seed, runtime=runtime, gate=gate, patterns=patterns
+    )
     finished_at, states = platform.run((item.task for item in known), progress)
     records = sorted(
         (_record(state, *truths[state.task.root], oracle) for state in states),
         key=lambda record: (record.index, record.task.depth),
     )
     busy = {agent.agent_id: agent.busy_seconds for agent in platform.agents}
-    return StreamRun(tuple(records), finished_at, busy, platform.desk.minutes)
+    known_patterns = dict(platform.libraries[0].records())
+    return StreamRun(tuple(records), finished_at, busy, platform.desk.minutes, known_patterns)
 
 
 def _record(state: TaskState, index: int, root: Task, truth: Truth, oracle: Oracle) -> TaskRecord:

@@ -14,15 +14,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
+from autodev_lab.analysis.bands import simultaneous_band
 from autodev_lab.analysis.claims import Judged
+from autodev_lab.analysis.effects import absolute_effect
 from autodev_lab.analysis.frames import arm_rows, originals
 from autodev_lab.analysis.metrics import ENDPOINTS
-from autodev_lab.analysis.statistics import Estimate, cluster_rate
+from autodev_lab.analysis.statistics import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["arms_figure", "learning_curve", "paired_differences", "render"]
+__all__ = ["arms_figure", "learning_curve", "matched_difference", "paired_differences", "render"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,7 +64,7 @@ def arms_figure(metrics: Mapping[str, Mapping[str, Estimate]], *, budget: int) -
     axes.set_yticks(places, names)
     axes.set_xlim(0, 1)
     clusters = max((estimates["correct_at_K"].clusters for estimates in metrics.values()), default=0)
-    axes.set_xlabel(f"share of tasks within {budget} candidates (95 % interval over {_packages(clusters)})")
+    axes.set_xlabel(f"share of tasks within {budget} candidates ({_intervals(clusters)})")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=2, frameon=False)
     axes.grid(axis="x", alpha=0.3)
     return figure
@@ -71,8 +73,8 @@ def arms_figure(metrics: Mapping[str, Mapping[str, Estimate]], *, budget: int) -
 def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.DataFrame) -> Figure:
     """Forest plot: treatment minus baseline in every package, and over all of them.
 
-    The interval of a package is a t interval over its tasks (means over replicates, so that a task seen twice is one
-    piece of evidence); that of all packages is over packages.
+    The interval of a package is `matched_difference` over its tasks (means over replicates, so that a task seen twice
+    is one piece of evidence); that of all packages is `absolute_effect`, over packages.
 
     Parameters
     ----------
@@ -89,9 +91,10 @@ def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.Dat
     paired["difference"] = paired[f"{endpoint.column}_t"].astype(float) - paired[f"{endpoint.column}_b"].astype(float)
     by_task = paired.groupby(["package", "task_id"], sort=True)["difference"].mean().reset_index()
     grouped = by_task.groupby("package", sort=True)["difference"]
-    rows = [(str(package), _mean(values.to_numpy(dtype=np.float64))) for package, values in grouped]
-    overall = cluster_rate(grouped.sum().to_numpy(dtype=np.float64), grouped.size().to_numpy(dtype=np.float64))
-    rows.append(("all packages", overall))
+    rows = [(str(package), matched_difference(values.to_numpy(dtype=np.float64))) for package, values in grouped]
+    sums, sizes = (one.to_numpy(dtype=np.float64) for one in (grouped.sum(), grouped.size()))
+    over = absolute_effect(sums, np.zeros_like(sums), sizes)
+    rows.append(("all packages", Estimate(over.estimate, over.low, over.high, over.n, over.clusters)))
 
     figure = Figure(figsize=(7.5, 0.4 * len(rows) + 2.2), layout="constrained")
     axes = figure.subplots()
@@ -102,7 +105,7 @@ def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.Dat
     axes.set_yticks(places, [f"{name} (n = {estimate.n})" for name, estimate in rows])
     axes.set_xlabel(
         f"{judged.claim.treatment} minus {judged.claim.baseline}, {endpoint.label}\n"
-        f"({endpoint.unit}, with 95 % intervals)"
+        f"({endpoint.unit}; 95 % intervals: of a package over its tasks, of all over packages)"
     )
     effect = judged.effect
     axes.set_title(
@@ -116,12 +119,12 @@ def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.Dat
 
 
 def learning_curve(
-    outcomes: pd.DataFrame, arms: Sequence[str], *, budget: int, banded: Collection[str] = (), bins: int = 8
+    outcomes: pd.DataFrame, arms: Sequence[str], *, budget: int, banded: Collection[str] = (), bins: int = 5
 ) -> Figure:
     """Share of tasks correct within the budget, by position in the stream.
 
-    Bands are 95 % Wilson intervals over the tasks of a bin (Wilson 1927, J. American Statistical Association 22):
-    they show the scatter of tasks, and do not know of packages.
+    Bands are simultaneous (`simultaneous_band`): with 95 % confidence the whole curve of an arm lies inside, with
+    packages as clusters. With too few packages there is none, and the legend says so.
 
     Parameters
     ----------
@@ -138,16 +141,17 @@ def learning_curve(
         points = max(1, min(bins, length, len(rows) // _TASKS_A_POINT))
         edges = np.linspace(0, length, points + 1)
         place = np.clip(np.digitize(rows["index"], edges) - 1, 0, len(edges) - 2)
-        grouped = rows.groupby(np.asarray(place), sort=True)
-        n = np.asarray(grouped.size(), dtype=np.float64)
-        successes = np.asarray(grouped["correct"].sum(), dtype=np.float64)
-        middle = grouped["index"].mean().to_numpy(dtype=np.float64) + 1
-        low, high = _wilson(successes, n)
+        middle = rows.groupby(np.asarray(place), sort=True)["index"].mean().to_numpy(dtype=np.float64) + 1
+        table = pd.crosstab(rows["package"], place)
+        hits = pd.crosstab(rows["package"], place, values=rows["correct"].astype(float), aggfunc="sum").fillna(0.0)
+        band = simultaneous_band(hits.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64))
         colour = _COLOURS[number % len(_COLOURS)]
-        axes.plot(middle, successes / n, "o-", color=colour, markersize=4, label=f"{arm} (n = {len(rows)})")
-        if arm in banded:
-            axes.fill_between(middle, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.set_xlabel("task's position in the stream (bands: 95 % intervals over the tasks of a point)")
+        bounded = arm in banded and not band.why
+        note = "" if bounded or arm not in banded else f", no band over {_packages(band.clusters)}"
+        axes.plot(middle, band.centre, "o-", color=colour, markersize=4, label=f"{arm} (n = {len(rows)}{note})")
+        if bounded:
+            axes.fill_between(middle, band.low, band.high, color=colour, alpha=0.15, linewidth=0)
+    axes.set_xlabel("task's position in the stream (bands: simultaneous, 95 %, over packages)")
     axes.set_ylabel(f"share correct within {budget} candidates")
     axes.set_ylim(0, 1)
     axes.legend(loc="best", fontsize=8, frameon=False)
@@ -161,26 +165,40 @@ def _point(axes: Axes, estimate: Estimate, place: float, colour: str, label: str
     axes.plot([estimate.value], [place], "o", color=colour, markersize=6, label=label)
 
 
-def _mean(values: Floats) -> Estimate:
-    n = len(values)
-    mean = float(values.mean())
-    if n < 2:
-        return Estimate(mean, -math.inf, math.inf, n, 1)
-    reach = float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
-    return Estimate(mean, mean - reach, mean + reach, n, 1)
+def matched_difference(differences: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Mean of paired differences of outcomes, with an interval that has a width where all are 0.
 
+    Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions", Statistics in
+    Medicine 24(5): the Wald interval after half an observation is added to each cell of the table of pairs. Differences
+    between -1 and 1 (means over replicates) enter with their squares where discordant pairs would be counted.
 
-def _wilson(successes: Floats, n: Floats) -> tuple[Floats, Floats]:
-    z = float(stats.norm.ppf(0.975))
-    share = successes / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return centre - reach, centre + reach
+    Parameters
+    ----------
+    differences
+        One a task, each in [-1, 1], of shape (N,).
+
+    Examples
+    --------
+    >>> found = matched_difference([0, 0, 0, 0, 0, 0, 0, 0])
+    >>> found.value, round(found.low, 2), round(found.high, 2)
+    (0.0, -0.2, 0.2)
+    """
+    x = np.asarray(differences, dtype=np.float64)
+    n = len(x) + 2
+    centre = float(x.sum()) / n
+    variance = (float((x**2).sum()) + 1.0) / n - centre**2
+    reach = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt(variance / n)
+    low, high = max(-1.0, centre - reach), min(1.0, centre + reach)
+    return Estimate(float(x.mean()) if len(x) else math.nan, low, high, len(x), 1)
 
 
 def _percent(value: float) -> str:
     return f"{100 * value:+.0f} %" if math.isfinite(value) else "unbounded" if math.isinf(value) else "undefined"
 
 
+def _intervals(clusters: int) -> str:
+    return "no interval over 1 package" if clusters == 1 else f"95 % interval over {clusters} packages"
+
+
 def _packages(count: int) -> str:
-    return "1 package, so none" if count == 1 else f"{count} packages"
+    return "1 package" if count == 1 else f"{count} packages"

@@ -35,6 +35,7 @@ __all__ = [
     "curve",
     "gate_rows",
     "judge_gate",
+    "wrong_band",
     "wrong_share",
 ]
 
@@ -253,6 +254,33 @@ def compare_orders(
         )
         for place, (control, coverage) in enumerate(pairs)
     )
+
+
+def wrong_band(
+    rows: pd.DataFrame,
+    order: str,
+    coverages: Sequence[float],
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """An order's share of wrong at some coverages, each with an interval over packages (as in `compare_orders`).
+
+    Returns
+    -------
+    DataFrame
+        ``coverage``, ``wrong``, ``low`` and ``high``; the intervals hold point by point. Ends are infinite with fewer
+        than two packages.
+    """
+    wrong, score = _wrong(rows), ORDERS[order](rows)
+
+    def shares(places: npt.NDArray[np.int64]) -> Floats:
+        return np.array([wrong_share(score[places], wrong[places], coverage) for coverage in coverages])
+
+    low, high, _ = _bootstrap(rows, shares, resamples, level, seed)
+    everything = shares(np.arange(len(rows)))
+    return pd.DataFrame({"coverage": list(coverages), "wrong": everything, "low": low, "high": high})
 
 
 def judge_gate(

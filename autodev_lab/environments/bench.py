@@ -15,12 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from autodev_lab.execution.nursery import Nursery
 from autodev_lab.execution.plain import PlainRun, run_plain
 from autodev_lab.execution.sandbox import Limits, SandboxReport
 from autodev_lab.execution.sides import Side, write_side_tree
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import SourceTree, apply_to_tree
-from autodev_lab.execution.zygote import Nursery, Zygote
+from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Edit
 
 __all__ = ["Bench"]

@@ -13,11 +13,11 @@ from typing import Protocol, cast, runtime_checkable
 from autodev_lab.environments.bench import Bench
 from autodev_lab.environments.cache import Json, ResultCache, key_of
 from autodev_lab.environments.inspection import changed_lines, executable_lines
-from autodev_lab.errors import LabError
+from autodev_lab.execution.plain import PlainRun
 from autodev_lab.execution.sides import Side
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import apply_edits, read_source
-from autodev_lab.execution.zygote import Zygote
+from autodev_lab.execution.zygote import NotCollected, Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit, LineSpectrum, Verdict
 
 __all__ = ["Evidence", "Faulty", "PlainEvidence", "RepositoryTruth", "RepositoryWorkspace", "SpecifiedTruth"]
@@ -25,7 +25,7 @@ __all__ = ["Evidence", "Faulty", "PlainEvidence", "RepositoryTruth", "Repository
 HELD_OUT = (Side.EXPOSURE, Side.ORACLE)
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
-_VERSION = 7
+_VERSION = 8
 """Of what is kept: raise it when the meaning of a result changes."""
 
 
@@ -152,19 +152,17 @@ class Faulty:
         tree = self.bench.tree(self.subject, (side,), self.truth.split_seed, ())
         try:
             tests = self.bench.passing(tree) if side is Side.VISIBLE else self.bench.collect(tree)
-        except LabError:  # no test of the package fell on this side
+        except NotCollected:  # no test of the package fell on this side
             return []
         if side is Side.VISIBLE:
-            runs = self.bench.plain(tree, tests, coverage=True).runs
-            return [one.test_id for one in runs if one.outcome == "passed"]
+            return _passed(self.bench.plain(tree, tests, coverage=True))
         passing = set(self._passing_held_out())
         return [test for test in tests if test in passing]
 
     def _passing_held_out(self) -> Sequence[str]:
         def run() -> Json:
             tree = self.bench.tree(self.subject, HELD_OUT, self.truth.split_seed, ())
-            done = self.bench.plain(tree, self.bench.collect(tree))
-            return [one.test_id for one in done.runs if one.outcome == "passed"]
+            return _passed(self.bench.plain(tree, self.bench.collect(tree)))
 
         key = key_of("healthy held out", self.unfaulted)
         return cast("Sequence[str]", self.cache.remember(key, run))
@@ -210,7 +208,7 @@ class Faulty:
         """The warm faulty package, or None when its tests cannot even be collected."""
         try:
             return self.bench.zygote(self.subject, self.truth.split_seed, self.truth.edits)
-        except LabError:
+        except NotCollected:
             return None
 
     def units_of(self, edits: Sequence[Edit]) -> Iterator[str]:
@@ -242,7 +240,8 @@ class Faulty:
 
     def _evaluate(self, candidates: Sequence[Candidate]) -> Json:
         zygote = self._zygote()
-        if zygote is None or self.evidence.lost:  # the warm process has not all tests: only plain runs can tell
+        # without all tests in the warm process only plain runs can tell; a suite may also name its tests by chance
+        if zygote is None or self.evidence.lost or not set(self.evidence.tests) <= set(zygote.tests):
             return [[CandidateStatus.PLAUSIBLE.value, 0, None] for _ in candidates]
         units = dict.fromkeys(unit for candidate in candidates for unit in self.units_of(candidate.edits))
         tests = self.evidence.reaching(tuple(units))
@@ -329,6 +328,14 @@ class RepositoryWorkspace:
     def confirm(self, candidate: Candidate) -> Verdict:
         """Run all visible tests by plain pytest on files on disk, in a fresh process."""
         return self._faulty.confirmed(candidate)
+
+
+def _passed(run: PlainRun) -> list[Json]:
+    """Tests that passed; none of a parametrised test of which a case was not found again under its name."""
+    unstable = {one.test_id.partition("[")[0] for one in run.runs if one.outcome == "crashed"}
+    return [
+        one.test_id for one in run.runs if one.outcome == "passed" and one.test_id.partition("[")[0] not in unstable
+    ]
 
 
 def _with_edits(files: Mapping[str, str], edits: Sequence[Edit]) -> dict[str, str]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from autodev_lab.errors import LabError
 from autodev_lab.execution.inside.wire import Closed
+from autodev_lab.execution.nursery import Nursery, Room
 from autodev_lab.execution.sandbox import Limits, SandboxReport
 from autodev_lab.execution.trees import SourceTree
-from autodev_lab.execution.zygote import Nursery, Room, Zygote
+from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Edit
 
 __all__ = ["call_functions", "record_calls"]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from autodev_lab.errors import LabError
+from autodev_lab.execution.runs import TestRun
 from autodev_lab.execution.sandbox import (
     RUNNER_PACKAGES,
     Limits,
@@ -19,7 +20,6 @@ from autodev_lab.execution.sandbox import (
     runner_roots,
 )
 from autodev_lab.execution.trees import SourceTree
-from autodev_lab.execution.zygote import TestRun
 from autodev_lab.records import Edit
 
 __all__ = ["PlainRun", "run_plain"]

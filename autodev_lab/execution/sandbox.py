@@ -81,7 +81,9 @@ class Limits:
 class SandboxReport:
     """What `probe` found to work, each mechanism tried in a child process.
 
-    ``uid`` is the user id candidate code gets, or None when it stays the lab's own.
+    ``uid`` is the user id candidate code gets, or None when it stays the lab's own. ``fixed_addresses`` says whether
+    programs are laid out at the same addresses every time; without that, before Python 3.12, a package whose tests are
+    parametrised over a set may call its tests differently in every process.
     """
 
     namespaces: bool
@@ -92,6 +94,7 @@ class SandboxReport:
     network_blocked: bool
     writes_blocked: bool
     reads_blocked: bool
+    fixed_addresses: bool = False
 
     @property
     def level(self) -> Isolation:
@@ -109,6 +112,8 @@ class SandboxReport:
             parts.append("seccomp")
         if self.uid is not None and not self.user_namespace:
             parts.append("dropped uid")
+        if self.fixed_addresses:
+            parts.append("fixed addresses")
         return f"{self.level.value} ({', '.join(parts) or 'limits only'})"
 
 
@@ -242,7 +247,7 @@ def _room_uid(report: SandboxReport) -> int | None:
 # ---------------------------------------------------------------------------------------------------- probe
 
 _TRY = """
-import json, os, socket, sys
+import ctypes, json, os, socket, sys
 port, outside = int(sys.argv[1]), sys.argv[2]
 def blocked(act):
     try:
@@ -258,7 +263,11 @@ def write():
 def read():
     with open(os.path.join(outside, "secret")) as stream:
         stream.read()
-print(json.dumps([blocked(connect), blocked(write), blocked(read)]))
+try:
+    fixed = bool(ctypes.CDLL(None).personality(ctypes.c_ulong(0xFFFFFFFF)) & 0x0040000)
+except (AttributeError, OSError):
+    fixed = False
+print(json.dumps([blocked(connect), blocked(write), blocked(read), fixed]))
 """
 
 
@@ -313,10 +322,16 @@ def _attempt(report: SandboxReport) -> SandboxReport | None:
             done = run_sandboxed(
                 argv, readable=(), writable=None, cwd=None, limits=Limits(cpu_seconds_total=20), report=report
             )
-            network, writes, reads = json.loads(done.stdout)
+            network, writes, reads, fixed = json.loads(done.stdout)
         except (LabError, ValueError):
             return None
-    return replace(report, network_blocked=bool(network), writes_blocked=bool(writes), reads_blocked=bool(reads))
+    return replace(
+        report,
+        network_blocked=bool(network),
+        writes_blocked=bool(writes),
+        reads_blocked=bool(reads),
+        fixed_addresses=bool(fixed),
+    )
 
 
 def require(allow_weak: bool = False) -> SandboxReport:

@@ -58,6 +58,13 @@ class Parameters(BaseModel):
     tasks: str = Field("", description="task file (JSON lines) to use instead of building tasks")
     tasks_per_package: int = Field(20, ge=1, le=100_000, description="tasks a package in each replicate's stream")
     pool_per_package: int = Field(0, ge=0, le=100_000, description="tasks built a package; 0 builds just enough")
+    lesson_packages: Names = Field(
+        (), description="packages that frozen arms learn from beforehand and nobody is tried on"
+    )
+    lessons_per_package: int = Field(20, ge=1, le=100_000, description="tasks a package in the lessons")
+    shift: Literal["", "packages", "operators", "mix"] = Field(
+        "", description="how lessons differ from the stream: other packages, unseen operators, or another mix of them"
+    )
     replicates: int = Field(1, ge=1, le=10_000, description="streams, each with its own sample and order of tasks")
     budget: int = Field(10, ge=1, le=100_000, description="candidates a task may use (K)")
     developers: int = Field(4, ge=1, le=256, description="developers in the arms that are teams")
@@ -84,14 +91,31 @@ class Parameters(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _lessons_are_apart(self) -> Parameters:
+        both = sorted({*self.packages} & {*self.lesson_packages})
+        if both:
+            raise ValueError(f"{', '.join(both)} cannot be both learned from and tried on; take it from one list")
+        if self.shift and self.lesson_packages:
+            raise ValueError(f"shift {self.shift!r} takes its lessons from the same packages; name no lesson_packages")
+        return self
+
     @property
-    def pool(self) -> int:
-        """Tasks built a package."""
+    def all_packages(self) -> tuple[str, ...]:
+        """Packages tried on, then those learned from."""
+        return (*self.packages, *self.lesson_packages)
+
+    def pool(self, package: str) -> int:
+        """Tasks built of a package."""
+        if package in self.lesson_packages:
+            return self.lessons_per_package
         return self.pool_per_package or self.tasks_per_package
 
 
 class Arm(BaseModel):
     """One configuration to compare. `developers` is a number, or ``team`` for the parameter of that name.
+
+    `patterns` is ``learning``, or ``frozen``: lessons first, and nothing learned on the stream itself.
 
     An arm that names a `policy` has the risk model and calibrator that go with it unless it names them as well; an arm
     that names no policy has the gate of the parameters but for what it names.
@@ -102,7 +126,8 @@ class Arm(BaseModel):
     description: str
     developers: int | Literal["team"] = 1
     memory: Literal["shared", "isolated"] = "shared"
-    order: Literal["learned", "uniform", "static", "placebo"] = "learned"
+    order: Literal["learned", "uniform", "static", "placebo", "oracle"] = "learned"
+    patterns: Literal["learning", "frozen"] = "learning"
     policy: str = ""
     risk: str = ""
     calibrator: str = ""
@@ -114,6 +139,7 @@ class Arm(BaseModel):
             developers=parameters.developers if self.developers == "team" else self.developers,
             memory=self.memory,
             order=self.order,
+            patterns=self.patterns,
             policy=self.policy or parameters.policy,
             risk=self.risk or (parameters.risk if inherits else ""),
             calibrator=self.calibrator or (parameters.calibrator if inherits else ""),
@@ -135,9 +161,19 @@ class Experiment(BaseModel):
     description: str = ""
     notebook: str = ""
     arms: dict[str, Arm] = Field(min_length=1)
-    endpoints: tuple[str, ...]
+    endpoints: tuple[str, ...] = Field(min_length=1)
+    contrasts: tuple[tuple[str, str], ...] = ()
+    """Arms to compare beside the registered claims, treatment first; in the first endpoint."""
+    gates: bool = False
+    """Whether the arms differ in their gates, which are then summed up one by one."""
     parameters: dict[str, object] = Field(default_factory=dict)
     profiles: dict[str, dict[str, object]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _contrasts_are_of_arms(self) -> Experiment:
+        for arm in sorted({arm for pair in self.contrasts for arm in pair} - set(self.arms)):
+            raise ValueError(f"a contrast names arm {arm!r}, which the experiment has not")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,14 +372,22 @@ def make_plan(
     for arm in parameters.arms:
         if arm not in experiment.arms:
             raise LabError(f"{experiment.name} has no arm {arm!r}; choose among {_joined(experiment.arms)}")
-    if len(set(parameters.arms)) < len(parameters.arms) or len(set(parameters.packages)) < len(parameters.packages):
+    if any(len(set(one)) < len(one) for one in (parameters.arms, parameters.packages, parameters.lesson_packages)):
         raise LabError("an arm or a package is named twice; name each once")
     # the order in which a user happens to name things must not change the run
     chosen = tuple(arm for arm in experiment.arms if arm in parameters.arms)
-    tidy = {"arms": chosen, "packages": tuple(sorted(parameters.packages))}
+    tidy = {
+        "arms": chosen,
+        "packages": tuple(sorted(parameters.packages)),
+        "lesson_packages": tuple(sorted(parameters.lesson_packages)),
+    }
     plan = Plan(experiment, profile, parameters.model_copy(update=tidy), seed)
     for arm in plan.arms:
-        plan.team(arm)
+        if plan.team(arm).patterns == "frozen" and not (parameters.lesson_packages or parameters.shift):
+            raise LabError(
+                f"arm {arm} learns beforehand and has nothing to learn from; name packages with -p lesson_packages=... "
+                "or choose other arms with -p arms=..."
+            )
     return plan
 
 

@@ -235,8 +235,9 @@ def _prepare(
     """Make `tasks.jsonl` unless it is there; returns the content hash of every package."""
     packages = maker_of(plan).to_build(plan, directory)
     if packages:
-        watch.stage("building tasks", len(packages) * plan.parameters.pool)
-        listener = _Progress(watch, plan.parameters.pool, lambda job, answer: None)
+        largest = max(plan.parameters.pool(package) for package in packages)
+        watch.stage("building tasks", len(packages) * largest)
+        listener = _Progress(watch, largest, lambda job, answer: None)
         workers.run([Job("build", package) for package in packages], listener)
     return maker_of(plan).assemble(plan, directory, settings)
 

@@ -38,6 +38,7 @@ class Need:
     environment: str
     arms: tuple[str, ...]
     packages: tuple[str, ...]
+    lesson_packages: tuple[str, ...]
     cells: int
     tasks: int
     task_runs: int
@@ -66,6 +67,7 @@ class Need:
                 f"cells          {self.cells} ({', '.join(self.arms)})",
                 f"tasks          {self.tasks} built, {self.task_runs} task runs",
                 f"packages       {', '.join(self.packages) or 'those of the task file'}",
+                *([f"lessons        {', '.join(self.lesson_packages)}"] if self.lesson_packages else []),
                 f"time           about {duration} with {self.workers} workers (an estimate; cached work is free)",
                 f"disk           about {self.bytes / 1e6:.0f} MB (an estimate)",
                 f"configuration  {self.configuration_hash}",
@@ -89,14 +91,16 @@ def estimate(plan: Plan, *, workers: int = 0) -> Need:
     """
     parameters = plan.parameters
     count = workers or os.cpu_count() or 1
-    packages = max(1, len(parameters.packages))
-    pool = packages * parameters.pool
+    tried = parameters.packages or ("the task file's",)
+    packages = len(tried)
+    ready = sum(parameters.pool(package) for package in tried)
+    pool = ready + sum(parameters.pool(package) for package in parameters.lesson_packages)
     cells = len(plan.cells())
     runs = cells * packages * parameters.tasks_per_package
     if parameters.environment == "simulated":
         seconds = runs * SIMULATED_SECONDS
     else:
-        build = 0.0 if parameters.tasks else pool * BUILD_SECONDS
+        build = (pool - (ready if parameters.tasks else 0)) * BUILD_SECONDS
         # arms and twins share most candidates of a task; they never share all of them
         fresh = pool * (FIRST_SECONDS + 4 * parameters.budget * CANDIDATE_SECONDS)
         seconds = build + fresh + runs * REPLAY_SECONDS
@@ -107,6 +111,7 @@ def estimate(plan: Plan, *, workers: int = 0) -> Need:
         parameters.environment,
         plan.arms,
         parameters.packages,
+        parameters.lesson_packages,
         cells,
         pool,
         runs,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from autodev_lab.analysis.dictionary import VERSION
 from autodev_lab.experiments.design import Cell, Plan
 from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.lessons import Part, parts_of
 from autodev_lab.experiments.rows import cell_table, trace_line
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, Job
-from autodev_lab.experiments.worlds import World, maker_of, sample_stream
-from autodev_lab.platform import run_stream
+from autodev_lab.experiments.worlds import World, maker_of
+from autodev_lab.files import stable_seed
+from autodev_lab.learning import FrozenPatterns, PatternLibrary
+from autodev_lab.platform import StreamRun, TeamSpec, run_stream
+from autodev_lab.protocols import Memory, PatternLearner
 
 __all__ = ["JobRunner", "cell_key"]
 
@@ -57,20 +61,78 @@ class JobRunner:
 
     def _run_cell(self, cell: Cell, progress: Callable[[int, int], None]) -> Answer:
         world = self._opened()
-        team = self._plan.team(cell.arm)
-        run = run_stream(
-            sample_stream(world.items, self._plan, cell.replicate),
-            world.environment,
-            team,
-            solver=world.solver(team),
-            oracle=world.oracle,
-            seed=self._plan.agent_seed(cell),
-            progress=progress,
-        )
+        team, seed = self._plan.team(cell.arm), self._plan.agent_seed(cell)
+        parts = parts_of(world.items, self._plan, cell.replicate)
+        total = sum(len(part.stream) for part in parts)
+        runs: list[StreamRun] = []
+        for number, part in enumerate(parts):
+            before = sum(len(one.stream) for one in parts[:number])
+
+            def advanced(done: int, of: int, before: int = before) -> None:
+                progress(before + done, total)
+
+            # the seed of a cell's only part is the cell's own
+            runs.append(_run_part(world, team, part, stable_seed(seed, number) if number else seed, advanced))
+        run = _joined(runs)
         table = cell_table(cell, run)
         key = cell_key(self._plan, cell, self._tasks_hash, self._settings.code_hash)
         self._directory.write_cell(cell, key, table, (trace_line(record) for record in run.records))
         return {"rows": table.num_rows, "correct": sum(table.column("correct").to_pylist())}
+
+
+def _run_part(world: World, team: TeamSpec, part: Part, seed: int, progress: Callable[[int, int], None]) -> StreamRun:
+    """Lessons, if the team takes them, and the stream."""
+    patterns: Callable[[Memory], PatternLearner] = PatternLibrary
+    if team.patterns == "frozen":
+        pupil = replace(team, developers=1, memory="shared", order="learned", patterns="learning")
+        lessons = run_stream(
+            part.lessons,
+            world.environment,
+            pupil,
+            solver=world.solver(pupil, part.lessons),
+            oracle=world.oracle,
+            seed=stable_seed(seed, "lessons"),
+        )
+
+        def frozen(memory: Memory) -> PatternLearner:
+            return FrozenPatterns(lessons.patterns)
+
+        patterns = frozen
+    return run_stream(
+        part.stream,
+        world.environment,
+        team,
+        solver=world.solver(team, part.stream),
+        oracle=world.oracle,
+        seed=seed,
+        patterns=patterns,
+        progress=progress,
+    )
+
+
+def _joined(runs: Sequence[StreamRun]) -> StreamRun:
+    """Runs one after the other as one: positions and times go on where the last one ended."""
+    first, *others = runs
+    for run in others:
+        start, place = first.finished_at, 1 + max((record.index for record in first.records), default=-1)
+        later = tuple(
+            replace(
+                record,
+                index=record.index + place,
+                opened_at=record.opened_at + start,
+                closed_at=record.closed_at + start,
+            )
+            for record in run.records
+        )
+        busy = {name: first.busy.get(name, 0.0) + seconds for name, seconds in run.busy.items()}
+        first = StreamRun(
+            first.records + later,
+            start + run.finished_at,
+            busy,
+            first.human_minutes + run.human_minutes,
+            run.patterns,
+        )
+    return first
 
 
 def cell_key(plan: Plan, cell: Cell, tasks_hash: str, code_hash: str) -> str:

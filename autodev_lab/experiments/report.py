@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim, judge_all, read_claims
+from autodev_lab.analysis.contrasts import contrast_effects
 from autodev_lab.analysis.frames import arm_rows, originals, read_outcomes
+from autodev_lab.analysis.gates import GateSummary, gate_summaries
 from autodev_lab.analysis.metrics import arm_metrics
 from autodev_lab.analysis.statistics import Estimate
 from autodev_lab.experiments.design import TWIN_SUFFIX, Plan
@@ -19,6 +21,9 @@ from autodev_lab.resources import resource
 __all__ = ["registered_claims", "write_report"]
 
 Metrics = Mapping[str, Mapping[str, Estimate]]
+
+FEWEST_CHANGES = 10
+"""Changes at a gate below which curves of it show nothing."""
 
 
 def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool = True) -> tuple[dict[str, object], str]:
@@ -48,6 +53,14 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         configuration_hash=plan.configuration_hash if complete else "",
         arms=plan.arms,
     )
+    contrasts = contrast_effects(
+        outcomes,
+        plan.experiment.contrasts,
+        endpoint=plan.experiment.endpoints[0],
+        experiment=plan.experiment.name,
+        environment=plan.parameters.environment,
+    )
+    gates = gate_summaries(outcomes, plan.arms) if plan.experiment.gates else ()
     metrics = {name: arm_metrics(arm_rows(outcomes, name)) for name in _arm_names(plan, outcomes)}
     if draw:
         _draw(plan, directory, outcomes, metrics, judged)
@@ -68,9 +81,11 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         "packages": sorted(str(name) for name in outcomes["package"].unique()),
         "arms": {name: _flat(estimates) for name, estimates in metrics.items()},
         "claims": [one.as_json() for one in judged],
+        "contrasts": [_contrast(one) for one in contrasts],
+        **({"gates": [one.as_json() for one in gates]} if gates else {}),
         "artifacts": artifacts(directory),
     }
-    words = in_words(plan, summary, metrics, judged)
+    words = in_words(plan, summary, metrics, judged, contrasts, gates)
     write_atomic(directory.path / "summary.txt", words + "\n")
     directory.write_json(directory.summary, summary)
     return summary, words
@@ -105,7 +120,14 @@ def artifacts(directory: RunDirectory) -> dict[str, str]:
     return found
 
 
-def in_words(plan: Plan, summary: Mapping[str, object], metrics: Metrics, judged: Sequence[Judged]) -> str:
+def in_words(
+    plan: Plan,
+    summary: Mapping[str, object],
+    metrics: Metrics,
+    judged: Sequence[Judged],
+    contrasts: Sequence[Judged] = (),
+    gates: Sequence[GateSummary] = (),
+) -> str:
     """The run in words: what was asked, what the arms did, what may be said, and where everything lies."""
     parameters = plan.parameters
     cells, packages = summary["cells"], summary["packages"]
@@ -115,7 +137,7 @@ def in_words(plan: Plan, summary: Mapping[str, object], metrics: Metrics, judged
         plan.experiment.question.strip(),
         "",
         f"{summary['tasks']} tasks from {len(packages)} package{'s' if len(packages) != 1 else ''}, "
-        f"{parameters.budget} candidates a task, teams of {parameters.developers}, {parameters.replicates} "
+        f"{parameters.budget} candidates a task, {_teams(plan)}, {parameters.replicates} "
         f"replicate{'s' if parameters.replicates != 1 else ''}.",
     ]
     if not summary["complete"]:
@@ -132,6 +154,12 @@ def in_words(plan: Plan, summary: Mapping[str, object], metrics: Metrics, judged
         lines += _claim_in_words(one)
     if not judged:
         lines.append("No registered claim is about the arms that were run.")
+    if contrasts:
+        lines += ["", "Contrasts (exploratory; intervals of 95 % each, not adjusted for their number):"]
+        lines += [_contrast_in_words(one) for one in contrasts]
+        lines.append("")
+    if gates:
+        lines += ["Gates (95 % intervals over packages):", *(one.in_words() for one in gates), _blind(gates), ""]
     if not summary["confirmatory"]:
         before = summary["runs_before"]
         lines.append(
@@ -166,6 +194,34 @@ def _claim_in_words(one: Judged) -> list[str]:
     return lines
 
 
+def _blind(gates: Sequence[GateSummary]) -> str:
+    """What production cannot show, over all gates: the changes are of the same tasks, so this is no estimate."""
+    changes, blind = (sum(getattr(one.blind, name) for one in gates) for name in ("changes", "blind"))
+    return f"  {blind} of these {changes} changes are of tasks without an exposure test that fails on the bug."
+
+
+def _teams(plan: Plan) -> str:
+    """How many developers the arms have."""
+    sizes = sorted({plan.team(arm).developers for arm in plan.arms})
+    largest = "one developer" if sizes[-1] == 1 else f"teams of {sizes[-1]}"
+    return largest if len(sizes) == 1 else f"teams of {', '.join(map(str, sizes[:-1]))} and {sizes[-1]}"
+
+
+def _contrast_in_words(one: Judged) -> str:
+    effect = one.effect
+    interval = f" [{_percent(effect.low)}, {_percent(effect.high)}]" if math.isfinite(effect.low) else ", no interval"
+    return (
+        f"  {_compared(one)}: {_percent(effect.estimate)}{interval}, noise floor {_percent(one.noise_floor)}, "
+        f"n = {effect.n}"
+    )
+
+
+def _contrast(one: Judged) -> dict[str, object]:
+    """A contrast as plain data: what a claim's object says of its effect, and nothing of a promise."""
+    told = ("treatment", "baseline", "endpoint", "estimate", "ci", "n", "clusters", "p", "method", "noise_floor", "why")
+    return {name: value for name, value in one.as_json().items() if name in told}
+
+
 def _compared(one: Judged) -> str:
     """What the estimate of a claim is of."""
     claim = one.claim
@@ -197,21 +253,39 @@ def _draw(
 ) -> None:
     # matplotlib takes half a second to import: only when there is something to draw
     from autodev_lab.analysis import figures
+    from autodev_lab.analysis.gate_figures import reliability_figure, risk_coverage_figure
+    from autodev_lab.analysis.operator_figure import operator_figure
 
     budget = plan.parameters.budget
     firsts = [name for name in metrics if not name.endswith(TWIN_SUFFIX)]
     compared = [arm for one in judged for arm in one.claim.arms if arm in firsts]
     drawn = {
         "arms": figures.arms_figure({name: metrics[name] for name in firsts}, budget=budget),
-        "learning_curve": figures.learning_curve(outcomes, firsts, budget=budget, banded=compared or firsts[:1]),
+        "learning_curve": figures.learning_curve(outcomes, firsts, budget=budget, banded=compared[:2] or firsts[:1]),
     }
     for one in judged:
         if one.effect.n and one.claim.kind == "relative":
             sides = (arm_rows(outcomes, arm) for arm in (one.claim.treatment, one.claim.baseline))
             drawn[f"paired_{one.claim.id}"] = figures.paired_differences(one, *sides)
+    for arm in _gated(plan, judged, firsts):
+        rows = originals(arm_rows(outcomes, arm))
+        rows = rows[rows["decision"].notna()]
+        if len(rows) >= FEWEST_CHANGES:
+            drawn[f"risk_coverage_{arm}"] = risk_coverage_figure(rows, arm=arm)
+            drawn[f"reliability_{arm}"] = reliability_figure(rows, arm=arm)
+    operators = operator_figure(outcomes, budget=budget)
+    if operators is not None:
+        drawn["operators"] = operators
     for name, figure in drawn.items():
         for kind in ("png", "svg"):
             write_atomic(directory.figures / f"{name}.{kind}", figures.render(figure, kind))
+
+
+def _gated(plan: Plan, judged: Sequence[Judged], arms: Sequence[str]) -> list[str]:
+    """Arms whose gate is worth a figure: those a claim is about, and those that name a policy with an order."""
+    claimed = [one.claim.treatment for one in judged if isinstance(one.claim, ShareClaim)]
+    named = [arm for arm in arms if plan.experiment.arms[arm].policy in ("learned", "published")]
+    return [arm for arm in dict.fromkeys((*claimed, *named)) if arm in arms]
 
 
 def _finite(value: float) -> float | None:

@@ -18,8 +18,8 @@ from autodev_lab.execution.sandbox import SandboxReport, require
 from autodev_lab.execution.subjects import Subject, obtain
 from autodev_lab.experiments.design import Plan
 from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.lessons import operator_mix, tasks_of
 from autodev_lab.experiments.settings import Settings
-from autodev_lab.experiments.worlds import sample_stream
 from autodev_lab.files import stable_seed, write_atomic
 from autodev_lab.platform import TeamSpec
 from autodev_lab.protocols import Environment, Oracle, Solver
@@ -59,9 +59,9 @@ class RepositoryWorld:
         """All tasks."""
         return self._items
 
-    def solver(self, team: TeamSpec) -> Solver:
+    def solver(self, team: TeamSpec, items: Sequence[StreamItem]) -> Solver:
         """Template repair in the team's order."""
-        return RepairSolver(order_named(team.order))
+        return RepairSolver(order_named(team.order, operator_mix(items)))
 
     def explore(self, item: StreamItem, budget: int) -> None:
         """Search as a developer without experience would, some times, and look at what that finds as all agents do.
@@ -95,11 +95,16 @@ class RepositoryMaker:
         """Packages without built tasks; none with a task file."""
         parameters = plan.parameters
         if parameters.tasks:
-            _choose(read_task_file(parameters.tasks), plan)
-            return ()
-        if not parameters.packages:
+            items = _choose(read_task_file(parameters.tasks), plan)
+            oracles = [arm for arm in plan.arms if plan.team(arm).order == "oracle"]
+            if oracles and not operator_mix(items):
+                raise LabError(
+                    f"arm {oracles[0]} knows injected faults, and the task file has others; choose other arms"
+                )
+        elif not parameters.packages:
             raise LabError("name packages to build tasks from with -p packages=..., or a task file with -p tasks=...")
-        return tuple(package for package in parameters.packages if not _built(directory, package).exists())
+        wanted = parameters.lesson_packages if parameters.tasks else parameters.all_packages
+        return tuple(package for package in wanted if not _built(directory, package).exists())
 
     def build(
         self,
@@ -114,7 +119,7 @@ class RepositoryMaker:
         subject = obtain(package, cache=Path(settings.cache), offline=settings.offline)
         built = build_tasks(
             subject,
-            n=plan.parameters.pool,
+            n=plan.parameters.pool(package),
             seed=plan.task_seed(package),
             report=report,
             progress=lambda kept, wanted, what: progress(kept, wanted),
@@ -127,19 +132,21 @@ class RepositoryMaker:
 
     def assemble(self, plan: Plan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
         """Concatenate what was built, or take what was chosen from the task file."""
+        items: tuple[StreamItem, ...] = ()
+        hashes: dict[str, str] = {}
+        rows: list[tuple[str, str, int]] = []
+        wanted = plan.parameters.all_packages
         if plan.parameters.tasks:
+            wanted = plan.parameters.lesson_packages
             items = _choose(read_task_file(plan.parameters.tasks), plan)
             hashes = {_truth(item).package_spec: _truth(item).package_hash for item in items}
             rows = [(name, "prebuilt", sum(item.task.package == name for item in items)) for name in _packages(items)]
-        else:
-            facts = [json.loads(_built(directory, name).read_text("utf-8")) for name in plan.parameters.packages]
-            hashes = {str(fact["package"]): str(fact["hash"]) for fact in facts}
-            rows = [(fact["package"], reason, count) for fact in facts for reason, count in fact["attrition"].items()]
-            items = tuple(
-                item
-                for package in plan.parameters.packages
-                for item in read_tasks(directory.path / "tasks" / f"{_safe(package)}.jsonl")
-            )
+        facts = [json.loads(_built(directory, name).read_text("utf-8")) for name in wanted]
+        hashes |= {str(fact["package"]): str(fact["hash"]) for fact in facts}
+        rows += [(fact["package"], reason, count) for fact in facts for reason, count in fact["attrition"].items()]
+        items += tuple(
+            item for package in wanted for item in read_tasks(directory.path / "tasks" / f"{_safe(package)}.jsonl")
+        )
         write_atomic(directory.attrition, _table(("package", "reason", "tasks"), rows))
         write_tasks(directory.tasks, items)
         return hashes
@@ -147,7 +154,7 @@ class RepositoryMaker:
     def to_explore(self, plan: Plan, directory: RunDirectory, replicates: Collection[int]) -> tuple[str, ...]:
         """Every task that a replicate draws; neighbours are of different packages, which workers then learn apart."""
         items = read_tasks(directory.tasks)
-        drawn = {item.task.id for one in sorted(replicates) for item in sample_stream(items, plan, one)}
+        drawn = {item.task.id for one in sorted(replicates) for item in tasks_of(items, plan, one)}
         by_package: dict[str, list[str]] = {}
         for item in items:
             if item.task.id in drawn:
@@ -198,14 +205,17 @@ def read_task_file(name: str) -> tuple[StreamItem, ...]:
 
 def _choose(items: Iterable[StreamItem], plan: Plan) -> tuple[StreamItem, ...]:
     """Tasks of the packages asked for, at most a pool of each."""
-    wanted, limit = plan.parameters.packages, plan.parameters.pool
+    wanted = plan.parameters.packages
     chosen: dict[str, list[StreamItem]] = {}
     for item in items:
         chosen.setdefault(item.task.package, []).append(item)
+    for name in plan.parameters.lesson_packages:
+        if name in chosen and not wanted:
+            raise LabError(f"the task file has tasks of {name}, which is also to be learned from; take it from one")
     missing = [name for name in wanted if name not in chosen]
     if missing:
         raise LabError(f"the task file has no tasks of {', '.join(missing)}; it has {', '.join(sorted(chosen))}")
-    return tuple(item for name in wanted or sorted(chosen) for item in chosen[name][:limit])
+    return tuple(item for name in wanted or sorted(chosen) for item in chosen[name][: plan.parameters.pool(name)])
 
 
 def _truth(item: StreamItem) -> BuiltTruth:

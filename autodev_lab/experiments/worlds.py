@@ -6,10 +6,7 @@ Each world builds its tasks into the run directory first; workers then open it f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
-
-import numpy as np
 
 from autodev_lab.experiments.design import Plan
 from autodev_lab.experiments.directory import RunDirectory
@@ -18,7 +15,7 @@ from autodev_lab.platform import TeamSpec
 from autodev_lab.protocols import Environment, Oracle, Solver
 from autodev_lab.records import StreamItem
 
-__all__ = ["World", "WorldMaker", "maker_of", "sample_stream"]
+__all__ = ["World", "WorldMaker", "maker_of"]
 
 
 class World(Protocol):
@@ -39,8 +36,8 @@ class World(Protocol):
         """All tasks that were built, in canonical order."""
         ...
 
-    def solver(self, team: TeamSpec) -> Solver:
-        """The solver of a team's developers."""
+    def solver(self, team: TeamSpec, items: Sequence[StreamItem]) -> Solver:
+        """The solver of a team's developers; only the oracle order makes use of the items that will come."""
         ...
 
     def explore(self, item: StreamItem, budget: int) -> None:
@@ -103,32 +100,3 @@ def maker_of(plan: Plan) -> WorldMaker:
     from autodev_lab.experiments.world_repository import RepositoryMaker
 
     return RepositoryMaker()
-
-
-def sample_stream(items: Sequence[StreamItem], plan: Plan, replicate: int) -> tuple[StreamItem, ...]:
-    """A replicate's stream: a seeded sample of every package's tasks, in a seeded order; the same for every arm.
-
-    Parameters
-    ----------
-    items
-        All tasks in canonical order.
-
-    Returns
-    -------
-    tuple
-        With times of arrival by position, `arrival_seconds` apart.
-    """
-    rng = np.random.default_rng(plan.stream_seed(replicate))
-    by_package: dict[str, list[StreamItem]] = {}
-    for item in items:
-        by_package.setdefault(item.task.package, []).append(item)
-    chosen: list[StreamItem] = []
-    for package in sorted(by_package):
-        pool = by_package[package]
-        size = min(plan.parameters.tasks_per_package, len(pool))
-        chosen += [pool[place] for place in sorted(rng.choice(len(pool), size=size, replace=False))]
-    gap = plan.parameters.arrival_seconds
-    return tuple(
-        replace(chosen[place], task=replace(chosen[place].task, arrival=position * gap))
-        for position, place in enumerate(rng.permutation(len(chosen)))
-    )

@@ -14,7 +14,7 @@ from autodev_lab.records import Attempt, Candidate, Change, Cost, Edit, PatternR
 
 __all__ = ["SimulatedSolver"]
 
-_ORDERS = ("uniform", "static", "learned", "placebo")
+_ORDERS = ("uniform", "static", "learned", "placebo", "oracle")
 _PRIOR_SUCCESSES = 1.0
 _PRIOR_TRIES = 10.0
 
@@ -26,24 +26,36 @@ class SimulatedSolver:
     success per try, shrunk towards 1 in 10, the k-th candidate of a template counting 1/k of its first (if the first
     ones failed, the template is likely the wrong one). ``placebo`` does the same with every template's record
     exchanged for another's: it has the machinery and none of the knowledge. ``static`` goes round the templates in the
-    order of the file: nobody has hand-made knowledge of a made-up world.
+    order of the file: nobody has hand-made knowledge of a made-up world. ``oracle`` ranks templates by the chances it
+    is given, as ``learned`` does by its rates.
 
     Parameters
     ----------
     order
-        ``"uniform"``, ``"static"``, ``"learned"`` or ``"placebo"``.
+        ``"uniform"``, ``"static"``, ``"learned"``, ``"placebo"`` or ``"oracle"``.
     candidate_seconds
         Virtual seconds a candidate takes.
+    chances
+        For the oracle: how likely a candidate of each template is to pass, over the tasks that will come.
 
     Raises
     ------
     LabError
-        If `order` is unknown.
+        If `order` is unknown, or an oracle is given no chances.
     """
 
-    def __init__(self, order: str = "learned", candidate_seconds: float = 0.0065) -> None:
+    def __init__(
+        self,
+        order: str = "learned",
+        candidate_seconds: float = 0.0065,
+        *,
+        chances: Mapping[str, float] | None = None,
+    ) -> None:
         if order not in _ORDERS:
             raise LabError(f"order is {order!r}; choose one of {', '.join(_ORDERS)}")
+        if order == "oracle" and not chances:
+            raise LabError("an oracle needs to know the tasks that will come; give it their chances")
+        self._chances = dict(chances or {})
         self._order = order
         self._seconds = candidate_seconds
 
@@ -95,6 +107,8 @@ class SimulatedSolver:
         if self._order == "static":
             return _ranked(sites, [1.0] * len(sites), [float(number) for number in range(len(sites))])
         names = [name for name, _ in sites]
+        if self._order == "oracle":
+            return _ranked(sites, [self._chances.get(name, 0.0) for name in names], rng.random(len(sites)).tolist())
         records = context.patterns if self._order == "learned" else _exchanged(context.patterns, names)
         rates = [_rate(records.get(name)) for name in names]
         return _ranked(sites, rates, rng.random(len(sites)).tolist())

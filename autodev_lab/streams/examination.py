@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from autodev_lab.execution.runs import CandidateRun
 from autodev_lab.execution.sides import Side, assign_sides
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import apply_edits, read_source
-from autodev_lab.execution.zygote import CandidateRun, Zygote
+from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit, Task, TaskKind
 from autodev_lab.streams.baseline import Baseline
 from autodev_lab.streams.confirmation import failing_after_import

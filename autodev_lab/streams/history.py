@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autodev_lab.errors import LabError
+from autodev_lab.execution.nursery import Nursery
 from autodev_lab.execution.sandbox import SandboxReport
 from autodev_lab.execution.sides import Side, write_side_tree
 from autodev_lab.execution.subjects import Subject
 from autodev_lab.execution.trees import SourceTree
-from autodev_lab.execution.zygote import Nursery, Zygote
+from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import StreamItem, TaskKind
 from autodev_lab.streams.baseline import Baseline
 from autodev_lab.streams.examination import Examination, Fault, Tests, package_sources

@@ -306,3 +306,33 @@ def test_resume_keeps_to_its_own_experiment(reference: RunResult) -> None:
         run_experiment("safety", resume=reference.path)
     with pytest.raises(LabError, match="name an experiment"):
         run_experiment()
+
+
+LESSONS: dict[str, object] = {"arms": "uniform,frozen,oracle", "lesson_packages": "eel,fox", "lessons_per_package": 8}
+
+
+@pytest.mark.parametrize("shift", ["", "packages"])
+def test_lessons_give_the_same_bytes_and_rows_of_the_stream_alone(tmp_path: Path, shift: str) -> None:
+    overrides = LESSONS if not shift else {"arms": LESSONS["arms"], "shift": shift}
+    first = small(tmp_path / "one", **overrides)
+    cell = next((first.path / "cells").glob("frozen-*.parquet"))
+    assert digest(small(tmp_path / "two", workers=2, **overrides).path) == digest(first.path)
+    rows = first.load().outcomes
+    assert set(rows["package"]) == {"ant", "bee", "cat"}
+    roots = rows[rows["depth"] == 0]
+    streams = roots.groupby(["replicate", "arm", "twin"])[["task_id", "index"]].agg(tuple)
+    for _, arms in streams.groupby(level="replicate"):
+        assert arms["task_id"].nunique() == arms["index"].nunique() == 1, "tasks pair, whatever the parts"
+    assert (roots.groupby(["arm", "twin", "replicate"])["index"].nunique() == 18).all()
+    cell.unlink()
+    run_experiment(resume=first.path, progress="quiet")
+    assert digest(first.path) == digest(tmp_path / "two")
+
+
+def test_what_was_learned_elsewhere_helps_and_so_does_the_oracle(tmp_path: Path) -> None:
+    """The made-up world has the same families of faults everywhere; see simulation.yaml."""
+    size = {"tasks_per_package": 60, "pool_per_package": 60, "lessons_per_package": 60, "replicates": 1, "budget": 5}
+    run = small(tmp_path / "run", **{**LESSONS, **size})
+    correct = run.load().outcomes.query("depth == 0").groupby("arm")["correct"].mean()
+    assert correct["uniform"] < correct["frozen"]
+    assert correct["uniform"] < correct["oracle"]

@@ -14,10 +14,11 @@ import pytest
 
 from autodev_lab.errors import LabError
 from autodev_lab.execution.calling import call_functions, record_calls
+from autodev_lab.execution.nursery import Nursery
 from autodev_lab.execution.plain import run_plain
 from autodev_lab.execution.sandbox import Isolation, probe
 from autodev_lab.execution.trees import SourceTree, split_lines
-from autodev_lab.execution.zygote import Nursery, Zygote
+from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit
 
 pytestmark = [

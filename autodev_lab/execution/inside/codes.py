@@ -7,11 +7,12 @@ room where nothing of the tree has run yet, so a hostile tree cannot put its own
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import importlib.machinery
 import marshal
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from types import CodeType
@@ -20,6 +21,7 @@ from _pytest.assertion import rewrite
 
 from .lines import LineEdit, encoding_of, splice, split_lines
 from .running import Plan
+from .sections import CodeKey, Outline, Outside, children, compiled, key_of, same_definitions
 
 __all__ = ["Codes"]
 
@@ -38,6 +40,7 @@ class Codes:
 
     def __init__(self) -> None:
         self._known: dict[_Key, tuple[str, CodeType]] = {}
+        self._outlines: dict[str, Outline] = {}
         self._compile = importlib.machinery.SourceFileLoader.source_to_code
         self._rewrite = rewrite._rewrite_test
 
@@ -76,6 +79,16 @@ class Codes:
         self._known[kind, path] = (digest, code)
         new[f"{kind}:{path}"] = [digest, base64.b64encode(marshal.dumps(code)).decode("ascii")]
 
+    def expect(self, root: str, edits: Iterable[LineEdit]) -> None:
+        """Parse the files that edits touch, so that no fork need do it; the edits' text is not looked at."""
+        for edit in edits:
+            path = f"{root}/{edit[0]}"
+            with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, Outside):
+                if path not in self._outlines:
+                    self._outlines[path] = Outline.of(path)
+                outline = self._outlines[path]
+                outline.original(outline.section_of(edit))
+
     def overlay(self, root: str, edits: Sequence[LineEdit]) -> None:
         """Make imports of this process see edited files, as if the edits were on disk.
 
@@ -86,16 +99,43 @@ class Codes:
         """
         texts: dict[str, bytes] = {}
         for name in dict.fromkeys(edit[0] for edit in edits):
-            data = Path(root, name).read_bytes()
+            path, own = f"{root}/{name}", [edit for edit in edits if edit[0] == name]
+            data = Path(path).read_bytes()
             encoding = encoding_of(data)
-            text = splice(split_lines(data.decode(encoding)), [edit for edit in edits if edit[0] == name])
-            texts[f"{root}/{name}"] = text.encode(encoding)
+            texts[path] = splice(split_lines(data.decode(encoding)), own).encode(encoding)
+            grafted = self._grafted(path, own)
+            if grafted is not None:
+                self._known["plain", path] = (hashlib.sha256(texts[path]).hexdigest(), grafted)
         from_disk = importlib.machinery.SourceFileLoader.get_data
 
         def get_data(loader: importlib.machinery.SourceFileLoader, path: str) -> bytes:
             return texts[path] if path in texts else from_disk(loader, path)
 
         importlib.machinery.SourceFileLoader.get_data = get_data  # type: ignore[method-assign, assignment]
+
+    def _grafted(self, path: str, edits: Sequence[LineEdit]) -> CodeType | None:
+        """The file's code with the edited functions in it, or None when more than functions' own code is changed.
+
+        Compiling the whole file would cost more than all else that a fresh import does.
+        """
+        outline, known = self._outlines.get(path), self._known.get(("plain", path))
+        if outline is None or known is None:
+            return None
+        grafts: dict[CodeKey, CodeType] = {}
+        try:
+            for index in {outline.section_of(edit) for edit in edits}:
+                own = [edit for edit in edits if outline.section_of(edit) == index]
+                old = outline.original(index)
+                new = compiled(outline.edited(index, own), path, outline.flags)
+                if not same_definitions(old, new):
+                    return None
+                pairs = children(old, new)
+                if outline.sections[index].header:
+                    pairs = [pair for shells in pairs for pair in children(*shells)]
+                grafts.update((key_of(before), after) for before, after in pairs)
+        except (Outside, SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            return None
+        return _with_grafts(known[1], grafts)
 
     def install(self) -> None:
         """Make imports of this process use the compiled files where path and content match."""
@@ -117,6 +157,16 @@ class Codes:
 
         importlib.machinery.SourceFileLoader.source_to_code = source_to_code  # type: ignore[method-assign, assignment]
         rewrite._rewrite_test = rewrite_test  # type: ignore[assignment]
+
+
+def _with_grafts(code: CodeType, grafts: Mapping[CodeKey, CodeType]) -> CodeType:
+    """Code with some of the code objects below it replaced."""
+    constants = tuple(
+        grafts.get(key_of(one)) or _with_grafts(one, grafts) if isinstance(one, CodeType) else one
+        for one in code.co_consts
+    )
+    same = all(new is old for new, old in zip(constants, code.co_consts, strict=True))
+    return code if same else code.replace(co_consts=constants)
 
 
 def _is_test(path: str, name: str, plan: Plan) -> bool:

@@ -29,6 +29,8 @@ def main(given: int) -> int:
     argv = [str(part) for part in request["argv"]]
     if spec.writable:
         _give(spec.writable, spec.uid)
+    if sys.platform.startswith("linux"):
+        linux.fix_addresses()
 
     def body() -> int:
         if request["cwd"]:

@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 import pytest
 from _pytest.config import Config, _prepareconfig
 from _pytest.main import Session
-from _pytest.nodes import Item
+from _pytest.nodes import Collector, Item
 from _pytest.outcomes import skip, xfail
 from _pytest.python import Function
 from _pytest.runner import CallInfo
@@ -145,8 +145,15 @@ def prepare(plan: Plan) -> Prepared | None:
     if any(word in text for word in _EARLY for text in texts):
         return None
     started = _start(plan, "--noconftest")
-    started.session.config.option.tbstyle = "native"  # nobody reads it, and "short" costs more than an import
+    config = started.session.config
+    config.hook.pytest_ignore_collect(collection_path=Path(plan.root), config=config)  # compiles its patterns
+    Collector.repr_failure = _briefly  # type: ignore[method-assign, assignment]
     return started
+
+
+def _briefly(collector: Collector, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+    """What to say of a file that cannot be collected: nobody reads more, and a traceback costs more than an import."""
+    return excinfo.exconly()
 
 
 def _start(plan: Plan, *arguments: str) -> Prepared:

@@ -127,6 +127,7 @@ class Server:
             gc.collect()
             gc.freeze()
         codes, prepared = self._codes, self._prepared
+        codes.expect(plan.root, (edit for edits in job.candidates for edit in edits))
         ended = self._supervise(lambda report: work.fresh(plan, job, codes, prepared, report), request)
         return {"how": ended.how, "records": [list(one) for one in ended.records]}
 

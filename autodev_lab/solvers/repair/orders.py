@@ -16,8 +16,18 @@ from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.records import PatternRecord
 from autodev_lab.solvers.repair.search import Entry, Enumeration
+from autodev_lab.solvers.repair.undoing import weights_under
 
-__all__ = ["HAND_ORDER", "CandidateOrder", "LearnedOrder", "PlaceboOrder", "StaticOrder", "UniformOrder", "order_named"]
+__all__ = [
+    "HAND_ORDER",
+    "CandidateOrder",
+    "LearnedOrder",
+    "OracleOrder",
+    "PlaceboOrder",
+    "StaticOrder",
+    "UniformOrder",
+    "order_named",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -180,6 +190,38 @@ class PlaceboOrder:
         return self._learned.arrange(enumeration, exchanged, rng)
 
 
+class OracleOrder:
+    """Templates by how many of the stream's own faults they undo: a ceiling, for it knows the injector.
+
+    A template's weight is the share of the tasks that it can undo (`autodev_lab.solvers.repair.undoing`); within a
+    template, candidates are as likely as in `LearnedOrder`. It knows the mix of the whole stream and nothing of the
+    single task.
+
+    Parameters
+    ----------
+    mix
+        Share of the stream's tasks by fault operator.
+
+    Raises
+    ------
+    LabError
+        If the mix is empty: the tasks were not made by the injector.
+    """
+
+    name = "oracle"
+
+    def __init__(self, mix: Mapping[str, float]) -> None:
+        if not mix:
+            raise LabError("the oracle order needs tasks with injected faults; leave it out where tasks are of history")
+        self._weights = weights_under(mix)
+
+    def arrange(
+        self, enumeration: Enumeration, records: Mapping[str, PatternRecord], rng: np.random.Generator
+    ) -> Iterator[Entry]:
+        """See `CandidateOrder`; the records are not read."""
+        return _greedily(enumeration, np.array([self._weights.get(name, 0.0) for name in enumeration.patterns]), rng)
+
+
 def promise_of(entry: Entry) -> float:
     """How likely a candidate is to pass, relative to the first of its template at the most suspicious statement.
 
@@ -206,21 +248,30 @@ def _greedily(enumeration: Enumeration, rates: Floats, rng: np.random.Generator)
         yield entry
 
 
-def order_named(name: str) -> CandidateOrder:
+def order_named(name: str, mix: Mapping[str, float] | None = None) -> CandidateOrder:
     """The order a configuration names.
+
+    Parameters
+    ----------
+    name
+        ``uniform``, ``static``, ``learned``, ``placebo`` or ``oracle``.
+    mix
+        Share of the tasks by fault operator, for the oracle alone.
 
     Raises
     ------
     LabError
-        If there is none of that name.
+        If there is none of that name, or the oracle has no faults to know of.
 
     Examples
     --------
     >>> order_named("learned").name
     'learned'
     """
+    if name == OracleOrder.name:
+        return OracleOrder(mix or {})
     orders: tuple[CandidateOrder, ...] = (UniformOrder(), StaticOrder(), LearnedOrder(), PlaceboOrder())
     for order in orders:
         if order.name == name:
             return order
-    raise LabError(f"there is no order {name!r}; choose one of {', '.join(order.name for order in orders)}")
+    raise LabError(f"there is no order {name!r}; choose one of {', '.join(order.name for order in orders)}, oracle")
