@@ -125,7 +125,23 @@ def _texts(site: Site, donor: Donor) -> Iterator[str]:
     assert site.function is not None
     there = donor.function.name if donor.function is not None else ""
     for text in dict.fromkeys((exchanged(donor.text, there, site.function.name), donor.text)):
-        yield from _mapped(site, text, donor.binds)
+        for own in _with_own_attributes(site, text):
+            yield from _mapped(site, own, donor.binds)
+
+
+def _with_own_attributes(site: Site, text: str) -> Iterator[str]:
+    """The text with an attribute that the class here has not, for one that it has and this function does not use."""
+    own_class = site.source.class_of(site.statement)
+    used = dict.fromkeys(re.findall(r"\bself\.(\w+)(?![\w(])", text))
+    if own_class is not None and used:
+        own = site.words.attributes_of(own_class)
+        strange = [name for name in used if name not in own]
+        if len(strange) == 1 and own:
+            present = site.words.identifiers(site.function)
+            for name in [one for one in own if one not in present][:2]:
+                yield re.sub(rf"\.{strange[0]}\b", f".{name}", text)
+            return
+    yield text
 
 
 def _mapped(site: Site, text: str, binds: frozenset[str]) -> Iterator[str]:

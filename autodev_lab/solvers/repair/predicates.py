@@ -44,8 +44,8 @@ def predicates(site: Site, code: Sequence[ast.stmt], limit: int = 16) -> tuple[s
     """
     nodes = [node for one in code for node in ast.walk(one)]
     names = _names(site, nodes)
-    sources = alternated(_membership(site, nodes), _types(site, names), _presence(site, names), _order(site, names))
-    return tuple(islice(dict.fromkeys(sources), limit))
+    sources = alternated(_membership(site, nodes), _presence(site, names), _types(site, names))
+    return tuple(islice(dict.fromkeys((*islice(sources, limit - 4), *_order(site, names))), limit))
 
 
 def _names(site: Site, nodes: Sequence[ast.AST]) -> tuple[str, ...]:
@@ -54,8 +54,8 @@ def _names(site: Site, nodes: Sequence[ast.AST]) -> tuple[str, ...]:
     used = Counter(
         node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in local
     )
-    unread = [name for name in site.locals if name in local and name not in site.reads]
-    return tuple(dict.fromkeys((*unread, *(name for name, _ in used.most_common(4)), *site.near_names)))[:5]
+    near = (name for name in site.near_names if name in local)
+    return tuple(dict.fromkeys((*site.unread, *(name for name, _ in used.most_common(4)), *near)))[:5]
 
 
 def _membership(site: Site, nodes: Sequence[ast.AST]) -> Iterator[str]:

@@ -22,6 +22,8 @@ Proposal = tuple[Splice, ...]
 
 _Expr = TypeVar("_Expr", bound=ast.expr)
 
+_OBJECTS = ("self", "cls")
+
 _LOOSE = (
     ast.BinOp,
     ast.UnaryOp,
@@ -143,7 +145,8 @@ class Site:
         while current is not None:
             names.update(dict.fromkeys(self.words.variables(current)))
             current = self.source.function_of(current)
-        unread = [name for name in names if name not in self.reads and name not in ("self", "cls", "_")]
+        own = self.words.variables(self.function)
+        unread = [name for name in own if name not in self.reads and name not in ("self", "cls", "_")]
         return (*unread, *(name for name in names if name not in unread))
 
     @cached_property
@@ -242,8 +245,27 @@ class Site:
     def near_names(self) -> tuple[str, ...]:
         """Local variables, those of this statement first."""
         here = [node.id for node in self.of(ast.Name) if node.id in self.locals]
-        unread = [name for name in self.locals if name not in self.reads and name not in ("self", "cls")]
-        return tuple(dict.fromkeys((*unread, *here, *self.locals)))
+        return tuple(dict.fromkeys((*self.unread, *here, *self.locals)))
+
+    @cached_property
+    def unread(self) -> tuple[str, ...]:
+        """Variables of the innermost function that have a value here and that nothing in it reads."""
+        own = frozenset(self.words.variables(self.function)) if self.function is not None else frozenset()
+        return tuple(one for one in self.locals if one in own and one not in self.reads and one not in _OBJECTS)
+
+    def kin(self, name: str) -> tuple[str, ...]:
+        """Other variables of the function that are likely to be treated alike: bound together first, then nearest."""
+        if self.function is None or name in _OBJECTS:
+            return ()
+        known = [one for one in self.words.variables(self.function) if one in self.locals and one not in _OBJECTS]
+        if name not in known:
+            return ()
+        mates = self.words.bound_together(self.function)
+        place = known.index(name)
+        others = [one for one in known if one != name]
+        return tuple(
+            sorted(others, key=lambda one: (frozenset((one, name)) not in mates, abs(known.index(one) - place)))
+        )
 
     # ---------------------------------------------------------------------------------------- how to change
 

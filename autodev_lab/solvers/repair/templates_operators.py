@@ -60,9 +60,9 @@ def replace_arithmetic_operator(site: Site) -> Iterator[Proposal]:
             for other in _OTHERS[match.group(1)]:
                 yield site.raw(start + match.start(), start + match.end(), f"{other}=")
     numbers = numbers_of(site)
-    for node in site.of(ast.Name, ast.Attribute):
-        if is_number(node, numbers) and not isinstance(site.parent(node), ast.UnaryOp | ast.Attribute):
-            yield site.replace(node, f"-{site.text(node)}")
+    for value in site.of(ast.Name, ast.Attribute):
+        if is_number(value, numbers) and not isinstance(site.parent(value), ast.UnaryOp | ast.Attribute):
+            yield site.replace(value, f"-{site.text(value)}")
 
 
 def _swap_operands(site: Site) -> Iterator[Proposal]:
@@ -136,6 +136,13 @@ def off_by_one(site: Site) -> Iterator[Proposal]:
                 yield site.replace(node, own + sign)
 
 
+def _bounds(site: Site) -> Iterator[ast.Constant]:
+    """Numbers that bound slices of the statement, in order of the text, then its other whole numbers."""
+    numbers = [node for node in site.of(ast.Constant) if type(node.value) is int]
+    yield from (node for node in numbers if isinstance(site.parent(node), ast.Slice))
+    yield from numbers
+
+
 @template("change-slice", "SketchFix (Hua 2018); PAR expression adder and remover (Kim 2013)")
 def change_slice(site: Site) -> Iterator[Proposal]:
     """A slice with a bound dropped, given, negated or exchanged; an index for a slice."""
@@ -160,10 +167,10 @@ def change_slice(site: Site) -> Iterator[Proposal]:
         if lower and upper:
             yield site.replace(node, f"{base}[{lower}:{tail}]")
             yield site.replace(node, f"{base}[:{upper}{tail}]")
-        here = [text for text, kind in site.words.constants(site.statement) if kind is int]
+        here = [str(one.value) for one in _bounds(site)]
         counts = [text for text, kind in site.words.constants(site.function or site.source.tree) if kind is int]
         names = [name for name in site.near_names if name in numbers_of(site)]
-        for text in dict.fromkeys((*here[:3], "1", "-1", *names[:2], *counts[:3])):
+        for text in dict.fromkeys((*dict.fromkeys(here[:5]), "1", "-1", *names[:2], *counts[:3])):
             if not lower:
                 yield site.replace(node, f"{base}[{text}:{upper}{tail}]")
             if not upper:

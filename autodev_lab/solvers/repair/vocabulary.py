@@ -11,6 +11,7 @@ import builtins
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TypeVar
 
 from autodev_lab.solvers.repair.source import FunctionNode, SourceFile
@@ -63,6 +64,8 @@ class Vocabulary:
         )
         self._variables: dict[FunctionNode, tuple[str, ...]] = {}
         self._first_bound: dict[FunctionNode, Mapping[str, int]] = {}
+        self._mates: dict[FunctionNode, frozenset[frozenset[str]]] = {}
+        self._attributes_of: dict[ast.ClassDef, tuple[str, ...]] = {}
         self._identifiers: dict[FunctionNode, frozenset[str]] = {}
         self._reads: dict[FunctionNode, Mapping[str, int]] = {}
         self._shapes: dict[ast.AST, str] = {}
@@ -106,7 +109,12 @@ class Vocabulary:
                 for node in own_nodes(function)
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             )
-            names += [name for _, _, name in places] + [name for _, name in inner]
+            caught = sorted(
+                (node.lineno, node.name)
+                for node in own_nodes(function)
+                if isinstance(node, ast.ExceptHandler) and node.name is not None
+            )
+            names += [name for _, _, name in places] + [name for _, name in (*inner, *caught)]
             self._variables[function] = tuple(dict.fromkeys(names))
         return self._variables[function]
 
@@ -121,12 +129,29 @@ class Vocabulary:
                     declared.update(node.names)
                 elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                     lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
-                elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                elif isinstance(node, ast.ExceptHandler | ast.FunctionDef | ast.AsyncFunctionDef) and node.name:
                     lines[node.name] = min(node.lineno, lines.get(node.name, node.lineno))
             self._first_bound[function] = {
                 name: line for name, line in lines.items() if name not in parameters and name not in declared
             }
         return self._first_bound[function]
+
+    def bound_together(self, function: FunctionNode) -> frozenset[frozenset[str]]:
+        """Pairs of variables that one tuple binds, or that start with the same value."""
+        if function not in self._mates:
+            groups: dict[str, list[str]] = {}
+            for node in own_nodes(function):
+                if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Store):
+                    names = [one.id for one in node.elts if isinstance(one, ast.Name)]
+                    groups.setdefault(f"{node.lineno}:{node.col_offset}", []).extend(names)
+                elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    names = [one.id for one in targets if isinstance(one, ast.Name)]
+                    groups.setdefault(self.shape(node.value), []).extend(names)
+            self._mates[function] = frozenset(
+                frozenset(pair) for names in groups.values() for pair in combinations(dict.fromkeys(names), 2)
+            )
+        return self._mates[function]
 
     def identifiers(self, function: FunctionNode | None) -> frozenset[str]:
         """All names, attributes and parameters in a function."""
@@ -158,6 +183,17 @@ class Vocabulary:
         if scope not in self._constants:
             self._constants[scope] = self._find_constants(scope)
         return self._constants[scope]
+
+    def attributes_of(self, owner: ast.ClassDef) -> tuple[str, ...]:
+        """Attributes and methods of `self` that a class uses or defines, most used first."""
+        if owner not in self._attributes_of:
+            counts = Counter(
+                node.attr
+                for node in ast.walk(owner)
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+            )
+            self._attributes_of[owner] = _by_frequency(counts)
+        return self._attributes_of[owner]
 
     def donors_of(self, function: FunctionNode) -> tuple[Donor, ...]:
         """The simple statements of one function that could be copied elsewhere."""
@@ -245,7 +281,7 @@ class Vocabulary:
             elif isinstance(node, ast.ExceptHandler) and node.type is not None:
                 parts = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
                 exceptions.update(self._source.segment(part) for part in parts)
-        self.unary_calls = _by_frequency(unary)
+        self.unary_calls = tuple(name for name in _by_frequency(unary) if name not in exceptions)
         self.methods = _by_frequency(methods)
         self.bare_methods = _by_frequency(bare)
         self.attributes = _by_frequency(attributes)
