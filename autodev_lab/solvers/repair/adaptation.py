@@ -15,15 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from autodev_lab.solvers.repair.names import exchanged, likeness, shared, words_of
 from autodev_lab.solvers.repair.site import Site
 from autodev_lab.solvers.repair.source import FunctionNode
 from autodev_lab.solvers.repair.vocabulary import Donor, Vocabulary, names_in, vocabulary_of
 
-__all__ = ["Adapted", "adapted_conditions", "adapted_statements", "exchanged", "likeness", "siblings"]
+__all__ = ["Adapted", "adapted_conditions", "adapted_statements", "siblings"]
 
 _SIBLINGS = 6
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,25 +65,16 @@ def _ranked(site: Site, here: FunctionNode) -> Iterator[tuple[Vocabulary, Functi
 
 def _similarity(site: Site, here: FunctionNode, words: Vocabulary, there: FunctionNode) -> float:
     """Shared words of the names, shared parameters and shared identifiers, each as a share of all."""
-    names = _shared(frozenset(_words(here.name)), frozenset(_words(there.name)))
+    names = shared(frozenset(words_of(here.name)), frozenset(words_of(there.name)))
     one, other = site.words.identifiers(here), words.identifiers(there)
-    parameters = _shared(_parameters(here), _parameters(there))
-    return names + 0.5 * parameters + _shared(one, other)
-
-
-def _shared(one: frozenset[str], other: frozenset[str]) -> float:
-    union = one | other
-    return len(one & other) / len(union) if union else 0.0
+    parameters = shared(_parameters(here), _parameters(there))
+    return names + 0.5 * parameters + shared(one, other)
 
 
 def _parameters(function: FunctionNode) -> frozenset[str]:
     arguments = function.args
     names = {one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
     return frozenset(names - {"self", "cls"})
-
-
-def _words(name: str) -> tuple[str, ...]:
-    return tuple(word.lower() for word in _WORD.findall(name))
 
 
 def adapted_statements(site: Site, kinds: tuple[type[ast.stmt], ...], limit: int = 10) -> tuple[Adapted, ...]:
@@ -171,51 +161,3 @@ def _mapped(site: Site, text: str, binds: frozenset[str]) -> Iterator[str]:
 
 def _renamed(text: str, names: dict[str, str]) -> str:
     return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda found: names.get(found.group(), found.group()), text)
-
-
-def likeness(one: str, other: str) -> float:
-    """How alike two names are: shared words, then a shared beginning or end.
-
-    Examples
-    --------
-    >>> likeness("left_key", "right_key") > likeness("left_key", "value")
-    True
-    """
-    shorter = min(len(one), len(other))
-    lead = next((i for i in range(shorter) if one[i] != other[i]), shorter)
-    tail = next((i for i in range(shorter) if one[-1 - i] != other[-1 - i]), shorter)
-    return _shared(frozenset(_words(one)), frozenset(_words(other))) + 0.5 * max(lead, tail) / max(len(one), len(other))
-
-
-def exchanged(text: str, there: str, here: str) -> str:
-    """Code of a function called `there` with the word in which it differs from `here`, in every identifier, exchanged.
-
-    Examples
-    --------
-    >>> exchanged("self.schemes.add(normal_scheme(scheme))", "allow_schemes", "allow_hosts")
-    'self.hosts.add(normal_host(host))'
-    >>> exchanged("return hex_to_rgb(x)", "hex_to_percent", "name_to_percent")
-    'return name_to_rgb(x)'
-    """
-    theirs = [word for word in _words(there) if word not in _words(here)]
-    ours = [word for word in _words(here) if word not in _words(there)]
-    if len(theirs) != 1 or len(ours) != 1:
-        return text
-    old, new = theirs[0], ours[0]
-    pairs = {old: new}
-    if old.endswith("s") and new.endswith("s"):
-        pairs[old[:-1]] = new[:-1]
-    else:
-        pairs[f"{old}s"] = f"{new}s"
-    return _IDENTIFIER.sub(lambda found: _with_words(found.group(), pairs), text)
-
-
-def _with_words(identifier: str, pairs: dict[str, str]) -> str:
-    def word(found: re.Match[str]) -> str:
-        own = found.group()
-        new = pairs.get(own.lower())
-        if new is None:
-            return own
-        return new.upper() if own.isupper() and len(own) > 1 else new.capitalize() if own[0].isupper() else new
-
-    return _WORD.sub(word, identifier)

@@ -39,13 +39,13 @@ def predicates(site: Site, code: Sequence[ast.stmt], limit: int = 16) -> tuple[s
     >>> from autodev_lab.solvers.repair.source import SourceFile
     >>> source = SourceFile("m.py", "def f(x, seen):\\n    if True:\\n        seen.add(x)\\n")
     >>> branch = source.tree.body[0].body[0]
-    >>> predicates(Site(source, branch, 1.0), branch.body, limit=2)
+    >>> predicates(Site(source, branch, 1.0), branch.body, limit=4)[:2]
     ('x not in seen', 'x is not None')
     """
     nodes = [node for one in code for node in ast.walk(one)]
     names = _names(site, nodes)
     sources = alternated(_membership(site, nodes), _presence(site, names), _types(site, names))
-    return tuple(islice(dict.fromkeys((*islice(sources, limit - 4), *_order(site, names))), limit))
+    return tuple(islice(dict.fromkeys((*islice(sources, max(1, 3 * limit // 4)), *_order(site, names))), limit))
 
 
 def _names(site: Site, nodes: Sequence[ast.AST]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from autodev_lab.solvers.repair.names import likeness
 from autodev_lab.solvers.repair.source import FunctionNode, SourceFile, Splice, header_expressions
 from autodev_lab.solvers.repair.vocabulary import Vocabulary, own_nodes, vocabulary_of
 
@@ -223,14 +224,17 @@ class Site:
         return tuple(texts)[:limit]
 
     def donor_conditions(self, limit: int = 10) -> tuple[str, ...]:
-        """Conditions of the file whose names are in scope here: of this function first, then of similar ones."""
+        """Conditions of the file that could stand here: of this function, of variables tested here, of similar ones."""
         here = self.words.identifiers(self.function)
+        tested = {node.id for test in self.conditions for node in ast.walk(test) if isinstance(node, ast.Name)}
+        tested &= set(self.locals)
         ranked: list[tuple[float, int, str]] = []
         for number, donor in enumerate(self.words.conditions):
             if not donor.reads <= self._scope or not donor.reads & set(self.locals):
                 continue
             there = self.words.identifiers(donor.function)
             score = len(here & there) / max(1, len(here | there)) + (0.5 if donor.function is self.function else 0.0)
+            score += 0.5 if tested & donor.reads else 0.0
             ranked.append((-score, number, donor.text))
         ranked.sort()
         return tuple(dict.fromkeys(text for _, _, text in ranked))[:limit]
@@ -254,7 +258,7 @@ class Site:
         return tuple(one for one in self.locals if one in own and one not in self.reads and one not in _OBJECTS)
 
     def kin(self, name: str) -> tuple[str, ...]:
-        """Other variables of the function that are likely to be treated alike: bound together first, then nearest."""
+        """Other variables of the function that are likely to be treated alike: bound together, then named alike."""
         if self.function is None or name in _OBJECTS:
             return ()
         known = [one for one in self.words.variables(self.function) if one in self.locals and one not in _OBJECTS]
@@ -264,7 +268,14 @@ class Site:
         place = known.index(name)
         others = [one for one in known if one != name]
         return tuple(
-            sorted(others, key=lambda one: (frozenset((one, name)) not in mates, abs(known.index(one) - place)))
+            sorted(
+                others,
+                key=lambda one: (
+                    frozenset((one, name)) not in mates,
+                    -likeness(one, name),
+                    abs(known.index(one) - place),
+                ),
+            )
         )
 
     # ---------------------------------------------------------------------------------------- how to change

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from autodev_lab.solvers.repair.adaptation import exchanged
+from autodev_lab.solvers.repair.names import exchanged
 from autodev_lab.solvers.repair.numbers import numbers_of
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import Splice
