@@ -35,7 +35,7 @@ class Adapted:
 
 
 def siblings(site: Site) -> tuple[tuple[Vocabulary, FunctionNode], ...]:
-    """Functions most like the one around a statement, of its own file first, then of the other suspicious files."""
+    """Functions most like the one around a statement, by names, parameters, identifiers, class and file."""
     here = site.function
     if here is None:
         return ()

@@ -36,6 +36,8 @@ def _replaced(site: Site) -> Iterator[Proposal]:
 
 def _inserted(site: Site) -> Iterator[Proposal]:
     """The sibling's statement before this one, or after it where a block ends."""
+    if isinstance(site.statement, ast.Pass):
+        return  # in its place is the same
     ends = site.is_last and not isinstance(site.statement, _LEAVING)
     for donor in adapted_statements(site, _KINDS, 8):
         leaves = issubclass(donor.kind, _LEAVING)
