@@ -13,6 +13,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from autodev_lab.solvers.repair.names import exchanged, likeness, shared, words_of
@@ -50,10 +51,11 @@ def siblings(site: Site) -> tuple[tuple[Vocabulary, FunctionNode], ...]:
 def _ranked(site: Site, here: FunctionNode) -> Iterator[tuple[Vocabulary, FunctionNode]]:
     own_class = site.source.class_of(here)
     scored: list[tuple[float, int, Vocabulary, FunctionNode]] = []
+    inside = set(ast.walk(here))
     for source in (site.source, *site.others):
         words = vocabulary_of(source)
         for there in words.functions_defined:
-            if there is here or any(there is one for one in ast.walk(here)):
+            if there in inside:
                 continue
             score = _similarity(site, here, words, there)
             score += 0.3 * (own_class is not None and source.class_of(there) is own_class)
@@ -136,27 +138,46 @@ def _with_own_attributes(site: Site, text: str) -> Iterator[str]:
 
 def _mapped(site: Site, text: str, binds: frozenset[str]) -> Iterator[str]:
     """The text with names that mean nothing here for those most like them; nothing if that leaves an attribute."""
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
-        try:
-            tree = ast.parse(f"for _ in ():\n    {text}")
-        except SyntaxError:
-            return
-    if any(isinstance(node, ast.Attribute) and not site.knows_attribute(node.attr) for node in ast.walk(tree)):
+    read = _read(text)
+    if read is None or not all(site.knows_attribute(name) for name in read.attributes):
         return
-    unknown = sorted(name for name in names_in(tree) if not site.may_use(frozenset((name,)), binds))
+    unknown = sorted(name for name in read.reads if not site.may_use(frozenset((name,)), binds))
     if len(unknown) > 2:
         return
     choices = [name for name in site.locals if name not in ("self", "cls")]
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     rows = [sorted(choices, key=lambda name, old=old: -likeness(name, old)) for old in unknown]  # type: ignore[misc]
     if any(not row for row in rows):
         return
     for turn in range(2 if unknown else 1):
         names = {old: row[min(turn, len(row) - 1)] for old, row in zip(unknown, rows, strict=True)}
-        if len(set(names.values())) == len(names) and not (set(names.values()) & used):
+        if len(set(names.values())) == len(names) and not (set(names.values()) & read.names):
             yield _renamed(text, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Attributes, names read from around, and all names of a piece of code."""
+
+    attributes: frozenset[str]
+    reads: frozenset[str]
+    names: frozenset[str]
+
+
+@lru_cache(maxsize=8192)
+def _read(text: str) -> _Names | None:
+    """The names in a statement that may stand in a loop, or in an expression; None when it is neither."""
+    for whole in (text, f"for _ in ():\n    {text}"):
+        try:
+            tree = ast.parse(whole)
+        except SyntaxError:
+            continue
+        nodes = tuple(ast.walk(tree))
+        return _Names(
+            frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute)),
+            names_in(tree),
+            frozenset(node.id for node in nodes if isinstance(node, ast.Name)),
+        )
+    return None
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:

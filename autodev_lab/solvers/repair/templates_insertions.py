@@ -213,7 +213,8 @@ def insert_exit(site: Site) -> Iterator[Proposal]:
 @template("insert-assignment", "GenProg append (Le Goues 2012); CapGen (Wen 2018); plastic surgery (Barr 2014); ELIXIR")
 def insert_assignment(site: Site) -> Iterator[Proposal]:
     """An assignment before or after the statement: from the file, this one for another variable, or an update."""
-    yield from interleaved(_insert_assignment(site), _repeated(site), _update_variable(site))
+    yield from _repeated(site)
+    yield from interleaved(_insert_assignment(site), _update_variable(site))
 
 
 def _repeated(site: Site) -> Iterator[Proposal]:
@@ -223,9 +224,10 @@ def _repeated(site: Site) -> Iterator[Proposal]:
         return
     own = site.text(statement)
     present = {site.text(one) for one in site.own_statements()}
+    mates = site.words.bound_together(site.function)
     bound = [node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id in site.all_locals]
     for name in tuple(dict.fromkeys(bound))[:2]:
-        for other in site.kin(name)[:2]:
+        for other in [one for one in site.kin(name) if frozenset((one, name)) in mates][:2]:
             text = exchanged(own, name, other)
             if text not in present and "\n" not in text:
                 yield from site.before(text)

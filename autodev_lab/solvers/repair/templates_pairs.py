@@ -34,12 +34,12 @@ def _together(site: Site, nodes: list[ast.expr], text: str) -> Iterator[Proposal
 
 def _variables(site: Site, nodes: tuple[ast.expr, ...]) -> Iterator[Proposal]:
     here = [node.id for node in site.of(ast.Name) if node.id in site.locals and node.id not in ("self", "cls")]
-    choices = [name for name in site.near_names if name not in ("self", "cls")]
+    choices = site.unread
     for name in tuple(dict.fromkeys(here))[:3]:
         same: list[ast.expr] = [
             node for node in nodes if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
         ]
-        for other in [one for one in choices if one != name][:2]:
+        for other in dict.fromkeys((*choices[:1], *site.kin(name)[:1])):
             yield from _together(site, same, other)
 
 

@@ -118,7 +118,7 @@ def replace_variable(site: Site) -> Iterator[Proposal]:
 def replace_argument(site: Site) -> Iterator[Proposal]:
     """An argument of a call for a variable in scope."""
     nodes = [node for node in site.of(ast.Name) if _is_argument(site, node)]
-    for name in site.unread[:2]:
+    for name in site.unread[:1]:
         yield from (proposal for node in nodes for proposal in [site.replace(node, name)])
     yield from _variables_for(site, nodes)
     for name in site.near_names[:6]:
