@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from autodev_lab.solvers.repair.bindings import names_in
 from autodev_lab.solvers.repair.names import exchanged, likeness, shared, words_of
 from autodev_lab.solvers.repair.site import Site
 from autodev_lab.solvers.repair.source import FunctionNode
-from autodev_lab.solvers.repair.vocabulary import Donor, Vocabulary, names_in, vocabulary_of
+from autodev_lab.solvers.repair.vocabulary import Donor, Vocabulary, vocabulary_of
 
 __all__ = ["Adapted", "adapted_conditions", "adapted_statements", "siblings"]
 

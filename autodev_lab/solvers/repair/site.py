@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from autodev_lab.solvers.repair.bindings import own_nodes
 from autodev_lab.solvers.repair.names import likeness
 from autodev_lab.solvers.repair.source import FunctionNode, SourceFile, Splice, header_expressions
-from autodev_lab.solvers.repair.vocabulary import Vocabulary, own_nodes, vocabulary_of
+from autodev_lab.solvers.repair.vocabulary import Vocabulary, vocabulary_of
 
 __all__ = ["Proposal", "Site"]
 

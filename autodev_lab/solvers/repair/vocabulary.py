@@ -11,12 +11,18 @@ import builtins
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TypeVar
 
+from autodev_lab.solvers.repair.bindings import (
+    bound_in,
+    bound_together,
+    first_bound,
+    names_in,
+    variables_of,
+)
 from autodev_lab.solvers.repair.source import FunctionNode, SourceFile
 
-__all__ = ["Donor", "Vocabulary", "names_in", "own_nodes", "vocabulary_of"]
+__all__ = ["Donor", "Vocabulary", "vocabulary_of"]
 
 _SIMPLE = (
     ast.Assign,
@@ -96,61 +102,19 @@ class Vocabulary:
     def variables(self, function: FunctionNode) -> tuple[str, ...]:
         """Parameters and variables a function binds, in order of appearance."""
         if function not in self._variables:
-            arguments = function.args
-            names = [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-            names += [one.arg for one in (arguments.vararg, arguments.kwarg) if one is not None]
-            places = sorted(
-                (node.lineno, node.col_offset, node.id)
-                for node in own_nodes(function)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            )
-            inner = sorted(
-                (node.lineno, node.name)
-                for node in own_nodes(function)
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            )
-            caught = sorted(
-                (node.lineno, node.name)
-                for node in own_nodes(function)
-                if isinstance(node, ast.ExceptHandler) and node.name is not None
-            )
-            names += [name for _, _, name in places] + [name for _, name in (*inner, *caught)]
-            self._variables[function] = tuple(dict.fromkeys(names))
+            self._variables[function] = variables_of(function)
         return self._variables[function]
 
     def first_bound(self, function: FunctionNode) -> Mapping[str, int]:
         """Line at which each variable that is no parameter is bound first in the text of its function."""
         if function not in self._first_bound:
-            parameters = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
-            lines: dict[str, int] = {}
-            declared: set[str] = set()
-            for node in own_nodes(function):
-                if isinstance(node, ast.Global | ast.Nonlocal):
-                    declared.update(node.names)
-                elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                    lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
-                elif isinstance(node, ast.ExceptHandler | ast.FunctionDef | ast.AsyncFunctionDef) and node.name:
-                    lines[node.name] = min(node.lineno, lines.get(node.name, node.lineno))
-            self._first_bound[function] = {
-                name: line for name, line in lines.items() if name not in parameters and name not in declared
-            }
+            self._first_bound[function] = first_bound(function)
         return self._first_bound[function]
 
     def bound_together(self, function: FunctionNode) -> frozenset[frozenset[str]]:
         """Pairs of variables that one tuple binds, or that start with the same value."""
         if function not in self._mates:
-            groups: dict[str, list[str]] = {}
-            for node in own_nodes(function):
-                if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Store):
-                    names = [one.id for one in node.elts if isinstance(one, ast.Name)]
-                    groups.setdefault(f"{node.lineno}:{node.col_offset}", []).extend(names)
-                elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                    names = [one.id for one in targets if isinstance(one, ast.Name)]
-                    groups.setdefault(self.shape(node.value), []).extend(names)
-            self._mates[function] = frozenset(
-                frozenset(pair) for names in groups.values() for pair in combinations(dict.fromkeys(names), 2)
-            )
+            self._mates[function] = bound_together(function)
         return self._mates[function]
 
     def identifiers(self, function: FunctionNode | None) -> frozenset[str]:
@@ -231,7 +195,7 @@ class Vocabulary:
             seen.add((function, text))
             follower = block[index + 1] if index + 1 < len(block) else None
             nested = self._source.parents.get(statement) is not function
-            yield Donor(text, statement, function, names_in(statement), _bound(statement), follower, nested)
+            yield Donor(text, statement, function, names_in(statement), bound_in(statement), follower, nested)
 
     def _find_blocks(self) -> Iterator[Donor]:
         for block, index, statement in _blocks(self._source.tree):
@@ -241,7 +205,7 @@ class Vocabulary:
             function = self._source.function_of(statement)
             if function is not None:
                 follower = block[index + 1] if index + 1 < len(block) else None
-                yield Donor("", statement, function, names_in(statement), _bound(statement), follower)
+                yield Donor("", statement, function, names_in(statement), bound_in(statement), follower)
 
     def _find_conditions(self) -> Iterator[Donor]:
         seen: set[tuple[FunctionNode | None, str]] = set()
@@ -322,36 +286,6 @@ def vocabulary_of(source: SourceFile) -> Vocabulary:
         known = Vocabulary(source)
         source.__dict__["vocabulary"] = known
     return known
-
-
-def names_in(node: ast.AST) -> frozenset[str]:
-    """Names a piece of code reads from around it: those bound inside it (comprehensions, lambdas) are left out."""
-    reads = {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
-    inner = {
-        one.id
-        for part in ast.walk(node)
-        if isinstance(part, ast.comprehension)
-        for one in ast.walk(part.target)
-        if isinstance(one, ast.Name)
-    }
-    inner |= {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
-    return frozenset(reads - inner)
-
-
-def own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
-    """Nodes of a function's body, without those of functions and classes inside it (their own node counts)."""
-    stack: list[ast.AST] = list(function.body)
-    while stack:
-        node = stack.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            stack.extend(ast.iter_child_nodes(node))
-
-
-def _bound(statement: ast.stmt) -> frozenset[str]:
-    return frozenset(
-        node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
 
 
 def _blocks(tree: ast.AST) -> Iterator[tuple[list[ast.stmt], int, ast.stmt]]:
