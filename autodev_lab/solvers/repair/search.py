@@ -150,12 +150,13 @@ class Enumeration:
         """A template's offers: early ones at very suspicious sites first.
 
         A proposal at place `turn` of its site's list is taken to be as likely as 1 / (turn + 2): offers go by the odds
-        that the statement is at fault times that.
+        that the statement is at fault times that. An empty proposal only takes its place.
         """
         offers = [
             (round(math.log(turn + 2) - site.promise, 9), rank, turn, proposal)
             for rank, site in enumerate(sites)
             for turn, proposal in enumerate(islice(one.propose(site), self._limits.per_site))
+            if proposal
         ]
         offers.sort(key=lambda offer: offer[:3])
         for _, rank, _, proposal in offers:

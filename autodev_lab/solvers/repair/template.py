@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from autodev_lab.solvers.repair.site import Proposal, Site
 
-__all__ = ["Template", "alternated", "interleaved", "template"]
+__all__ = ["Template", "alternated", "interleaved", "less_promising", "template"]
 
 _Item = TypeVar("_Item")
 
@@ -42,7 +42,9 @@ class Template:
     citation
         The work on program repair that describes the kind of change.
     propose
-        Proposals at a site, the most promising first. Proposals that do not compile are dropped by the caller.
+        Proposals at a site, the most promising first. Proposals that do not compile are dropped by the caller. The
+        place of a proposal says how promising it is beside those of other sites; empty ones take places (see
+        `less_promising`).
     """
 
     name: str
@@ -57,6 +59,17 @@ def template(name: str, citation: str) -> Callable[[Callable[[Site], Iterator[Pr
         return Template(name, citation, propose)
 
     return wrap
+
+
+def less_promising(by: int) -> Iterator[Proposal]:
+    """So many empty proposals: what a template proposes after them is that much less likely to be right.
+
+    Parameters
+    ----------
+    by
+        Places to leave empty.
+    """
+    yield from ((),) * by
 
 
 def interleaved(*sources: Iterator[Proposal]) -> Iterator[Proposal]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from autodev_lab.solvers.repair.site import Proposal, Site
-from autodev_lab.solvers.repair.template import Template, alternated, interleaved, template
+from autodev_lab.solvers.repair.template import Template, alternated, interleaved, less_promising, template
 
 __all__ = ["CALL_TEMPLATES"]
 
@@ -275,6 +275,7 @@ def _empty_values(site: Site, node: ast.expr) -> tuple[str, ...]:
 def change_exception(site: Site) -> Iterator[Proposal]:
     """The exception raised or caught for another, or a simple statement whose usual exceptions are caught."""
     yield from _other_exception(site)
+    yield from less_promising(by=4)
     yield from _catch_exception(site)
 
 

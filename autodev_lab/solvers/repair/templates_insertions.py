@@ -9,7 +9,7 @@ from autodev_lab.solvers.repair.names import exchanged
 from autodev_lab.solvers.repair.numbers import numbers_of
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import Splice
-from autodev_lab.solvers.repair.template import Template, alternated, interleaved, template
+from autodev_lab.solvers.repair.template import Template, alternated, interleaved, less_promising, template
 
 __all__ = ["INSERTION_TEMPLATES"]
 
@@ -214,6 +214,8 @@ def insert_exit(site: Site) -> Iterator[Proposal]:
 def insert_assignment(site: Site) -> Iterator[Proposal]:
     """An assignment before or after the statement: from the file, this one for another variable, or an update."""
     yield from _repeated(site)
+    if not site.unresolved:
+        yield from less_promising(by=1)
     yield from interleaved(_insert_assignment(site), _update_variable(site))
 
 

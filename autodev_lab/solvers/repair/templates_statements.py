@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import Splice
-from autodev_lab.solvers.repair.template import Template, template
+from autodev_lab.solvers.repair.template import Template, less_promising, template
 
 __all__ = ["STATEMENT_TEMPLATES"]
 
@@ -171,6 +171,7 @@ def _change_loop(site: Site) -> Iterator[Proposal]:
     if isinstance(statement, ast.While):
         yield site.raw(start, start + 5, "if")
     elif isinstance(statement, ast.If) and not _is_elif(site, statement) and not statement.orelse:
+        yield from less_promising(by=3)
         yield site.raw(start, start + 2, "while")
     elif isinstance(statement, ast.For):
         own = site.text(statement.iter)

@@ -20,7 +20,7 @@ from autodev_lab.solvers.repair.predicates import predicates
 from autodev_lab.solvers.repair.search import enumerate_candidates
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import SourceFile, quiet
-from autodev_lab.solvers.repair.template import Template, alternated
+from autodev_lab.solvers.repair.template import Template, alternated, less_promising, template
 from autodev_lab.solvers.repair.templates_insertions import insert_assignment, insert_call
 from autodev_lab.solvers.repair.templates_operators import change_slice, off_by_one
 from autodev_lab.solvers.repair.templates_pairs import change_alike
@@ -247,6 +247,20 @@ def test_variables_are_kin_by_their_binding_then_by_their_names() -> None:
     assert at(text, 3).kin("a")[0] == "b"
     assert at(text, 3).kin("left_key")[0] in ("right_key", "key")
     assert at(text, 3).kin("nothing") == ()
+
+
+def test_what_is_less_promising_waits_for_other_statements() -> None:
+    @template("wait", "test")
+    def wait(site: Site) -> Iterator[Proposal]:
+        if site.statement.lineno == 2:
+            yield from less_promising(by=3)
+        yield from site.before("pass", "x = 1")
+        yield from site.before("pass", "x = 2")
+
+    text = "def f(x):\n    x = g(x)\n    return x\n"
+    suspects = [Suspect("m.py", line, 1.0) for line in (2, 3)]
+    found = enumerate_candidates(lambda path: text, suspects, Diagnosis("t", ("x",), 1, 0), templates=[wait]).all()
+    assert [entry.candidate.edits[0].start_line for entry in found] == [3, 3, 2, 2]
 
 
 @pytest.mark.parametrize(
