@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from autodev_lab.solvers.repair.site import Proposal, Site
@@ -116,10 +117,13 @@ def replace_variable(site: Site) -> Iterator[Proposal]:
 
 @template("replace-argument", "PAR parameter replacer (Kim 2013); TBar FP10.2")
 def replace_argument(site: Site) -> Iterator[Proposal]:
-    """An argument of a call for a variable in scope."""
+    """An argument of a call for a variable in scope, one that nothing reads first."""
+    counts = Counter(node.id for node in site.of(ast.Name))
     nodes = [node for node in site.of(ast.Name) if _is_argument(site, node)]
+    # a name that stands twice in a statement may have been copied by mistake (CP-Miner: Li et al., TSE 2006)
+    nodes.sort(key=lambda node: (counts[node.id] < 2, node.id in ("self", "cls")))
     for name in site.unread[:1]:
-        yield from (proposal for node in nodes for proposal in [site.replace(node, name)])
+        yield from (site.replace(node, name) for node in nodes)
     yield from _variables_for(site, nodes)
     for name in site.near_names[:6]:
         for node in nodes:
