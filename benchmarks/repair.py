@@ -73,6 +73,11 @@ def held_out() -> list[str]:
     return [pin["name"] for pin in pins["packages"] if pin["role"] == "held_out"]
 
 
+def milestones(budget: int) -> tuple[int, ...]:
+    """Numbers of candidates to report, up to the budget."""
+    return (*[within for within in WITHIN if within < budget], budget)
+
+
 def shares(rows: Mapping[str, list[Solved]], budget: int) -> dict[str, object]:
     """Solved within some numbers of candidates, and correct: estimate, interval over packages, tasks."""
     total = [len(group) for group in rows.values()]
@@ -80,7 +85,7 @@ def shares(rows: Mapping[str, list[Solved]], budget: int) -> dict[str, object]:
         f"solved_at_{within}": [
             sum(one.solved and one.candidates <= within for one in group) for group in rows.values()
         ]
-        for within in (*[n for n in WITHIN if n < budget], budget)
+        for within in milestones(budget)
     }
     counts["correct"] = [sum(one.correct for one in group) for group in rows.values()]
     result: dict[str, object] = {}
@@ -128,7 +133,10 @@ def within_reach(item: StreamItem, subject: Subject, world: RepositoryWorld) -> 
 
 
 def by_operator(
-    items: Mapping[str, Sequence[StreamItem]], rows: Mapping[str, list[Solved]], reach: Mapping[str, tuple[bool, bool]]
+    items: Mapping[str, Sequence[StreamItem]],
+    rows: Mapping[str, list[Solved]],
+    reach: Mapping[str, tuple[bool, bool]],
+    budget: int,
 ) -> dict[str, dict[str, int]]:
     """By fault operator: tasks, solved within some numbers of candidates, correct, and what is within reach."""
     table: dict[str, Counter[str]] = defaultdict(Counter)
@@ -137,7 +145,7 @@ def by_operator(
             assert isinstance(item.truth, InjectedTruth)
             counts = table[item.truth.operator]
             counts["n"] += 1
-            for within in WITHIN:
+            for within in milestones(budget):
                 counts[f"solved_at_{within}"] += row.solved and row.candidates <= within
             counts["correct"] += row.correct
             counts["statement_looked_at"] += reach[row.task_id][0]
@@ -211,7 +219,11 @@ def main() -> int:
         },
         "operators": kills(builds),
         **(
-            {"by_operator": by_operator({name: one.items for name, one in builds.items()}, rows["uniform"], reach)}
+            {
+                "by_operator": by_operator(
+                    {name: one.items for name, one in builds.items()}, rows["uniform"], reach, chosen.budget
+                )
+            }
             if chosen.by_operator
             else {}
         ),
