@@ -43,10 +43,18 @@ HAND_ORDER: tuple[tuple[str, ...], ...] = (
         "drop-condition-operand",
         "insert-guard",
         "guard-statement",
+        "synthesise-condition",
     ),
     ("replace-function", "replace-method", "replace-argument", "add-argument", "drop-argument", "wrap-call"),
-    ("insert-assignment", "change-assignment", "change-result", "insert-exit"),
-    ("replace-variable", "replace-attribute", "test-for-none", "swap-boolean-operator", "swap-arguments"),
+    ("insert-assignment", "change-assignment", "change-result", "insert-exit", "borrow-from-sibling"),
+    (
+        "replace-variable",
+        "replace-attribute",
+        "test-for-none",
+        "swap-boolean-operator",
+        "swap-arguments",
+        "change-alike",
+    ),
     ("adjust-number", "replace-constant", "borrow-constant", "change-default", "off-by-one", "change-slice"),
 )
 """Groups of templates, the most usual kind of fix first; templates in no group come last.

@@ -1,7 +1,8 @@
 """Which templates can undo which fault of the injector: what only the oracle order may know.
 
-Names alone, because a solver must not know the injector; a test holds both sides to their catalogues. A template is
-named where one of its candidates is the original code again, or does the same.
+A template is named where one of its candidates is the original code again, or does the same; that was looked up on bugs
+injected into the packages marked `development`. Names alone, because a solver must not know the injector; a test holds
+both sides to their catalogues.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ __all__ = ["UNDOING", "weights_under"]
 UNDOING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "comparison_swap": ("change-comparison",),
-        "membership_swap": ("change-comparison", "negate-condition"),
-        "identity_swap": ("change-comparison", "negate-condition"),
+        "membership_swap": ("change-comparison",),
+        "identity_swap": ("change-comparison",),
         "boolean_swap": ("swap-boolean-operator",),
         "arithmetic_swap": ("replace-arithmetic-operator",),
         "negated_condition": ("negate-condition",),
@@ -29,7 +30,7 @@ UNDOING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "swapped_arguments": ("swap-arguments", "rearrange-operands"),
         "wrong_name": ("replace-method", "replace-function", "replace-attribute"),
         "removed_keyword": ("add-argument",),
-        "wrong_keyword": ("replace-argument", "replace-constant"),
+        "wrong_keyword": ("swap-arguments", "replace-constant"),
         "removed_call_around": ("wrap-call",),
         "removed_call": ("insert-call",),
         "removed_assignment": ("insert-assignment",),
@@ -38,9 +39,9 @@ UNDOING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "missing_condition": ("guard-statement",),
         "missing_branch": ("add-else", "insert-block"),
         "removed_branch_body": ("replace-condition", "fix-condition-value"),
-        "missing_return": ("change-result", "insert-exit"),
+        "missing_return": ("change-control",),
         "wrong_return": ("change-result",),
-        "early_return": ("move-statement",),
+        "early_return": ("remove-statement", "move-statement"),
         "loop_boundary": ("change-control", "insert-exit"),
         "skipped_loop": ("change-slice", "remove-statement", "reduce-expression"),
         "wrong_exception": ("change-exception",),
