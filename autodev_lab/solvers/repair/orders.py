@@ -201,7 +201,7 @@ class PlaceboOrder:
 
 
 class OracleOrder:
-    """Templates by how many of the stream's own faults they undo: a ceiling, for it knows the injector.
+    """Templates by how many of the stream's own faults they undo: what knowing the injector is worth.
 
     A template's weight is the share of the tasks that it can undo (`autodev_lab.solvers.repair.undoing`); within a
     template, candidates are as likely as in `LearnedOrder`. It knows the mix of the whole stream and nothing of the
