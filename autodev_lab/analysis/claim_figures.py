@@ -1,4 +1,4 @@
-"""The one figure that shows what a claim's verdict rests on, by kind of claim."""
+"""The figure that shows what a claim's verdict rests on, by kind of claim, and those that show more of a gate."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from scipy import stats
 from autodev_lab.analysis.claims import Judged, PositionClaim, ShareClaim
 from autodev_lab.analysis.figures import learning_curve, paired_differences
 from autodev_lab.analysis.frames import arm_rows, originals
+from autodev_lab.analysis.gate_figures import reliability_figure, risk_coverage_figure
 
-__all__ = ["claim_figure", "share_by_package"]
+__all__ = ["FEWEST_CHANGES", "claim_figure", "gate_figures", "share_by_package"]
+
+FEWEST_CHANGES = 10
+"""Changes at a gate below which curves of it show nothing."""
 
 
 def claim_figure(judged: Judged, outcomes: pd.DataFrame, *, budget: int) -> Figure | None:
@@ -30,6 +34,24 @@ def claim_figure(judged: Judged, outcomes: pd.DataFrame, *, budget: int) -> Figu
         drawn = [arm for arm in judged.claim.arms if not originals(arm_rows(outcomes, arm)).empty]
         return learning_curve(outcomes, drawn, budget=budget, banded=drawn)
     return paired_differences(judged, *(arm_rows(outcomes, arm) for arm in judged.claim.arms))
+
+
+def gate_figures(outcomes: pd.DataFrame, arm: str) -> dict[str, Figure]:
+    """Risk-coverage and reliability of an arm's gate, by name; empty when too few changes reached it.
+
+    Parameters
+    ----------
+    outcomes
+        Rows of all arms.
+    """
+    rows = originals(arm_rows(outcomes, arm))
+    rows = rows[rows["decision"].notna() & rows["confidence"].notna()]
+    if len(rows) < FEWEST_CHANGES:
+        return {}
+    return {
+        f"risk_coverage_{arm}": risk_coverage_figure(rows, arm=arm),
+        f"reliability_{arm}": reliability_figure(rows, arm=arm),
+    }
 
 
 def share_by_package(judged: Judged) -> Figure:

@@ -65,7 +65,7 @@ def arms_figure(metrics: Mapping[str, Mapping[str, Estimate]], *, budget: int) -
     axes.set_xlim(0, 1)
     clusters = max((estimates["correct_at_K"].clusters for estimates in metrics.values()), default=0)
     axes.set_xlabel(f"share of tasks within {budget} candidates ({_intervals(clusters)})")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=2, frameon=False)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
     axes.grid(axis="x", alpha=0.3)
     return figure
 
@@ -147,11 +147,13 @@ def learning_curve(
         band = simultaneous_band(hits.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64))
         colour = _COLOURS[number % len(_COLOURS)]
         bounded = arm in banded and not band.why
-        note = "" if bounded or arm not in banded else f", no band over {_packages(band.clusters)}"
+        note = ", 95 % simultaneous band" if bounded else ""
+        if arm in banded and not bounded:
+            note = f", no band over {_packages(band.clusters)}"
         axes.plot(middle, band.centre, "o-", color=colour, markersize=4, label=f"{arm} (n = {len(rows)}{note})")
         if bounded:
             axes.fill_between(middle, band.low, band.high, color=colour, alpha=0.15, linewidth=0)
-    axes.set_xlabel("task's position in the stream (bands: simultaneous, 95 %, over packages)")
+    axes.set_xlabel("task's position in the stream (bands: the whole curve of an arm, over packages)")
     axes.set_ylabel(f"share correct within {budget} candidates")
     axes.set_ylim(0, 1)
     axes.legend(loc="best", fontsize=8, frameon=False)

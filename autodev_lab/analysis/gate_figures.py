@@ -80,7 +80,7 @@ def reliability_figure(rows: pd.DataFrame, *, arm: str) -> Figure:
     axes.set_xlabel("the gate's confidence that a change is right (mean of a bin)")
     axes.set_ylabel("share of changes that are right\n(95 % Wilson intervals; numbers are n)")
     axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.04)
+    axes.set_ylim(-0.04, 1.04)
     axes.set_title(
         f"{arm}: n = {found.n}, ECE {found.ece:.3f} (a true confidence: {found.ece_perfect:.3f},\n"
         f"in 95 % of cases below {found.ece_perfect_high:.3f}), Brier {found.brier:.3f}",

@@ -13,7 +13,7 @@ from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.frames import arm_rows, originals
 from autodev_lab.analysis.metrics import deployed_alone
 from autodev_lab.analysis.risk_coverage import CONTROLS, BlindSpots, Gated, blind_spots, judge_gate
-from autodev_lab.analysis.shares import cluster_rate, cluster_share
+from autodev_lab.analysis.shares import cluster_share
 from autodev_lab.records import Action
 
 __all__ = ["GateSummary", "gate_summaries", "gate_summary"]
@@ -31,9 +31,12 @@ class GateSummary:
         Share of these changes that the gate let through to the rollout without a person; interval over packages.
     right
         Share of right ones among those, with its interval; NaN when there is none.
-    wrong, stopped, rolled_back, escaped
+    to_review
+        Changes that the gate sent to a person.
+    wrong, stopped, rolled_back, escaped, approved
         Wrong changes that reached the gate (overfitting repairs), and of these: what the gate did not let through by
-        itself, what it let through and the rollout stopped, and what reached production without a person.
+        itself, what it let through and the rollout stopped, what reached production without a person, and, of those
+        it stopped, what reached production because a person said yes.
     human_minutes
         Person-minutes spent on answers, a change at the gate.
     matched
@@ -45,10 +48,12 @@ class GateSummary:
     arm: str
     coverage: Estimate
     right: Estimate
+    to_review: int
     wrong: int
     stopped: int
     rolled_back: int
     escaped: int
+    approved: int
     human_minutes: float
     matched: tuple[Gated, ...]
     blind: BlindSpots
@@ -62,10 +67,12 @@ class GateSummary:
             **_flat("coverage", self.coverage),
             "let_through": self.right.n,
             **_flat("right", self.right),
+            "sent_to_review": self.to_review,
             "wrong": self.wrong,
             "wrong_stopped": self.stopped,
             "wrong_rolled_back": self.rolled_back,
             "wrong_escaped": self.escaped,
+            "wrong_approved_by_person": self.approved,
             "human_minutes_a_change": _finite(self.human_minutes),
             "matched": [
                 {
@@ -89,8 +96,9 @@ class GateSummary:
         lines = [
             f"  {self.arm}: let {self.right.n} of {self.coverage.n} changes through without a person "
             f"({_share(self.coverage)}), right {_share(self.right)}",
-            f"    of {self.wrong} wrong ones it stopped {self.stopped} and the rollout {self.rolled_back}, "
-            f"{self.escaped} escaped; {self.human_minutes:.1f} person-minutes a change",
+            f"    of {self.wrong} wrong ones it stopped {self.stopped} (a person approved {self.approved} of these), "
+            f"the rollout {self.rolled_back}, and {self.escaped} escaped; "
+            f"{self.to_review} sent to review, {self.human_minutes:.1f} person-minutes a change",
         ]
         lines += [
             f"    share of wrong let through against {one.control.replace('_', ' ')} at the same coverage: "
@@ -122,12 +130,14 @@ def gate_summary(rows: pd.DataFrame, *, arm: str) -> GateSummary:
     sizes, deployed, good = (by_package[name].to_numpy(dtype=np.float64) for name in ("n", "alone", "good"))
     return GateSummary(
         arm,
-        cluster_rate(deployed, sizes),
+        cluster_share(deployed, sizes),
         cluster_share(good, deployed),
+        int((~alone).sum()),
         int((~right).sum()),
         int((~right & ~alone).sum()),
         int((~right & alone & ~deployed_by_itself).sum()),
         int((~right & deployed_by_itself).sum()),
+        int((~right & ~alone & gated["deployed"].to_numpy(dtype=bool)).sum()),
         float(gated["human_minutes"].sum()) / len(gated) if len(gated) else math.nan,
         judge_gate(gated, controls=CONTROLS) if alone.any() else (),
         blind_spots(gated),
@@ -157,4 +167,4 @@ def _share(estimate: Estimate) -> str:
         return "not known"
     if not math.isfinite(estimate.low):
         return f"{estimate.value:.2f}"
-    return f"{estimate.value:.2f} [{max(0.0, estimate.low):.2f}, {min(1.0, estimate.high):.2f}]"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

@@ -12,6 +12,7 @@ from autodev_lab.analysis.frames import originals
 __all__ = ["operator_figure", "operator_table"]
 
 _TASKS = ["package", "task_id"]
+_UNREACHED = "#d55e00"
 
 
 def operator_table(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -72,9 +73,13 @@ def operator_figure(outcomes: pd.DataFrame, *, budget: int) -> Figure | None:
         for name, row in zip(table.index, table.itertuples(), strict=True)
     ]
     axes.set_yticks(range(len(table)), labels, fontsize=7)
+    for label, repaired in zip(axes.get_yticklabels(), table["repaired"], strict=True):
+        label.set_color(_UNREACHED if not repaired else "black")
     axes.set_xlabel("template that repaired the task")
-    axes.set_ylabel("fault operator: tasks repaired [95 % interval of the share]")
+    axes.set_ylabel("fault operator: tasks repaired [95 % interval of the share]; orange: none")
     tasks, repaired = int(table["n"].sum()), int(table["repaired"].sum())
-    axes.set_title(f"{repaired} of {tasks} tasks repaired correctly by some arm within {budget} candidates", fontsize=9)
+    figure.suptitle(
+        f"{repaired} of {tasks} tasks repaired correctly by some arm within {budget} candidates", fontsize=9
+    )
     figure.colorbar(drawn, ax=axes, label="share of the operator's tasks", shrink=0.8)
     return figure

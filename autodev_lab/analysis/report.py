@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 import mistune  # comes with nbconvert, which declares it
 
-from autodev_lab.analysis.claim_figures import claim_figure
+from autodev_lab.analysis.claim_figures import claim_figure, gate_figures
 from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim
 from autodev_lab.analysis.dossier import Dossier
 from autodev_lab.analysis.figures import render
@@ -47,12 +47,15 @@ class Finding:
         What would change the verdict, one sentence.
     figure
         Name of the figure without its suffix; empty when there is none.
+    more
+        Names of figures that show more of it: of a gate, how much is wrong by coverage, and whether confidence is true.
     """
 
     dossier: Dossier
     judged: Judged
     change: str
     figure: str
+    more: tuple[str, ...] = ()
 
     @property
     def status(self) -> str:
@@ -71,6 +74,7 @@ class Finding:
             "exploratory_because": list(dossier.why_exploratory(self.judged)),
             "what_would_change": self.change,
             "figure": f"figures/{self.figure}.png" if self.figure else None,
+            "more_figures": [f"figures/{name}.png" for name in self.more],
         }
 
 
@@ -219,7 +223,12 @@ def make_report(claims: Sequence[Claim], dossiers: Sequence[Dossier]) -> Report:
                     name = _file_name(f"{claim.id}-{dossier.run.id}", taken=figures)
                     figures[name] = render(drawn, "png")
                 change = what_would_change(judged, dossier.run.outcomes, level=dossier.level)
-                findings.append(Finding(dossier, judged, change, name))
+                more: list[str] = []
+                if isinstance(claim, ShareClaim) and drawn is not None:
+                    for kind, figure in gate_figures(dossier.run.outcomes, claim.treatment).items():
+                        more.append(_file_name(f"{claim.id}-{kind}-{dossier.run.id}", taken=figures))
+                        figures[more[-1]] = render(figure, "png")
+                findings.append(Finding(dossier, judged, change, name, tuple(more)))
     return Report(tuple(claims), tuple(dossiers), tuple(findings), figures)
 
 
@@ -253,8 +262,9 @@ def _finding(one: Finding, link: Callable[[str], str]) -> list[str]:
     parts = [_table(("run", _text(dossier.run.id)), rows)]
     if dossier.altered:
         parts.insert(0, f"**Run {_text(dossier.run.id)} was altered since it was run: {'; '.join(dossier.altered)}.**")
-    if one.figure:
-        parts.append(f"![{_text(claim.id)}, run {_text(dossier.run.id)}]({link(one.figure)})")
+    parts += [
+        f"![{_text(claim.id)}, run {_text(dossier.run.id)}]({link(name)})" for name in (one.figure, *one.more) if name
+    ]
     return parts
 
 

@@ -21,7 +21,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from autodev_lab.analysis.frames import originals
+from autodev_lab.analysis.weighted import weighted_intervals
 from autodev_lab.errors import LabError
+from autodev_lab.records import Action
 
 __all__ = [
     "CONTROLS",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 Score = Callable[[pd.DataFrame], Floats]
 
 ORDERS: Mapping[str, Score] = MappingProxyType(
@@ -187,11 +190,7 @@ def wrong_share(score: npt.ArrayLike, wrong: npt.ArrayLike, coverage: float) -> 
     >>> wrong_share([1, 2, 3, 4], [0, 0, 1, 1], 0.75)
     0.3333333333333333
     """
-    if not 0.0 < coverage <= 1.0:
-        raise LabError(f"coverage is {coverage}; it is a share of the changes above 0 and at most 1")
-    expected = _expected_wrong(np.asarray(score, dtype=np.float64), np.asarray(wrong, dtype=np.float64))
-    taken = coverage * len(expected)
-    return float(np.interp(taken, np.arange(len(expected) + 1), np.concatenate([[0.0], expected]))) / taken
+    return float(_covering(np.asarray(score, dtype=np.float64), coverage) @ np.asarray(wrong, dtype=np.float64))
 
 
 def compare_orders(
@@ -200,14 +199,9 @@ def compare_orders(
     *,
     controls: Sequence[str] = CONTROLS,
     coverages: Sequence[float] = (0.25, 0.5, 0.75),
-    resamples: int = 2000,
     level: float = 0.95,
-    seed: int = 0,
 ) -> tuple[Matched, ...]:
-    """An order against controls at matched coverages, with intervals over packages.
-
-    The intervals are of a bootstrap that draws whole packages (a cluster bootstrap, Cameron and Miller 2015, section
-    VI.C.3; percentiles). With few packages they are too narrow.
+    """An order against controls at matched coverages, with intervals over packages (`weighted_intervals`).
 
     Parameters
     ----------
@@ -228,17 +222,15 @@ def compare_orders(
     scores = {name: ORDERS[name](rows) for name in dict.fromkeys((order, *controls))}
     pairs = [(control, coverage) for control in controls for coverage in coverages]
 
-    def differences(places: npt.NDArray[np.int64]) -> Floats:
-        picked = wrong[places]
+    def weigh(places: Places) -> Floats:
         return np.array(
             [
-                wrong_share(scores[order][places], picked, coverage)
-                - wrong_share(scores[control][places], picked, coverage)
+                _covering(scores[order][places], coverage) - _covering(scores[control][places], coverage)
                 for control, coverage in pairs
             ]
         )
 
-    low, high, clusters = _bootstrap(rows, differences, resamples, level, seed)
+    _, low, high = weighted_intervals(weigh, wrong, rows["package"].tolist(), bounds=(-1.0, 1.0), level=level)
     return tuple(
         Matched(
             order,
@@ -250,21 +242,13 @@ def compare_orders(
             float(low[place]),
             float(high[place]),
             len(rows),
-            clusters,
+            rows["package"].nunique(),
         )
         for place, (control, coverage) in enumerate(pairs)
     )
 
 
-def wrong_band(
-    rows: pd.DataFrame,
-    order: str,
-    coverages: Sequence[float],
-    *,
-    resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> pd.DataFrame:
+def wrong_band(rows: pd.DataFrame, order: str, coverages: Sequence[float], *, level: float = 0.95) -> pd.DataFrame:
     """An order's share of wrong at some coverages, each with an interval over packages (as in `compare_orders`).
 
     Returns
@@ -273,59 +257,61 @@ def wrong_band(
         ``coverage``, ``wrong``, ``low`` and ``high``; the intervals hold point by point. Ends are infinite with fewer
         than two packages.
     """
-    wrong, score = _wrong(rows), ORDERS[order](rows)
+    score = ORDERS[order](rows)
 
-    def shares(places: npt.NDArray[np.int64]) -> Floats:
-        return np.array([wrong_share(score[places], wrong[places], coverage) for coverage in coverages])
+    def weigh(places: Places) -> Floats:
+        return np.array([_covering(score[places], coverage) for coverage in coverages])
 
-    low, high, _ = _bootstrap(rows, shares, resamples, level, seed)
-    everything = shares(np.arange(len(rows)))
-    return pd.DataFrame({"coverage": list(coverages), "wrong": everything, "low": low, "high": high})
+    shares, low, high = weighted_intervals(
+        weigh, _wrong(rows), rows["package"].tolist(), bounds=(0.0, 1.0), level=level
+    )
+    return pd.DataFrame({"coverage": list(coverages), "wrong": shares, "low": low, "high": high})
 
 
 def judge_gate(
-    rows: pd.DataFrame,
-    *,
-    controls: Sequence[str] = (*CONTROLS, "perfect"),
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
+    rows: pd.DataFrame, *, controls: Sequence[str] = (*CONTROLS, "perfect"), level: float = 0.95
 ) -> tuple[Gated, ...]:
     """What the gate's own decisions let through without a person, against controls at that coverage.
 
+    A control at that coverage is the expectation over its order of ties, so nothing is drawn: the random control is the
+    mean of all random gates that let as many through. A gate that lets everything through differs from none, for sure.
+
     Parameters
     ----------
-    rows, resamples, level, seed
+    rows, level
         As for `compare_orders`.
     controls
         Names in `ORDERS`.
     """
     wrong = _wrong(rows)
-    deployed = (rows["decision"] != "REQUEST_REVIEW").to_numpy()
+    deployed = (rows["decision"] != Action.REQUEST_REVIEW.value).to_numpy(dtype=np.float64)
     scores = {name: ORDERS[name](rows) for name in controls}
 
-    def shares(places: npt.NDArray[np.int64], control: str) -> tuple[float, float]:
-        out, picked = deployed[places], wrong[places]
-        if not out.any():
-            return float("nan"), float("nan")
-        return float(picked[out].mean()), wrong_share(scores[control][places], picked, float(out.mean()))
+    def ours(places: Places) -> Floats:
+        out = deployed[places]
+        return out / out.sum() if out.any() else np.full(len(out), np.nan)
 
-    def differences(places: npt.NDArray[np.int64]) -> Floats:
-        return np.array([ours - theirs for ours, theirs in (shares(places, control) for control in controls)])
+    def theirs(places: Places, control: str) -> Floats:
+        out = deployed[places]
+        return _covering(scores[control][places], float(out.mean())) if out.any() else np.full(len(out), np.nan)
 
-    low, high, clusters = _bootstrap(rows, differences, resamples, level, seed)
+    def weigh(places: Places) -> Floats:
+        return np.array([ours(places) - theirs(places, control) for control in controls])
+
+    differences, low, high = weighted_intervals(weigh, wrong, rows["package"].tolist(), bounds=(-1.0, 1.0), level=level)
     everything = np.arange(len(rows))
     return tuple(
         Gated(
             control,
             float(deployed.mean()),
-            *(both := shares(everything, control)),
-            both[0] - both[1],
+            float(ours(everything) @ wrong),
+            float(theirs(everything, control) @ wrong),
+            float(differences[place]),
             float(low[place]),
             float(high[place]),
             float((wrong * deployed).mean()),
             len(rows),
-            clusters,
+            rows["package"].nunique(),
         )
         for place, control in enumerate(controls)
     )
@@ -365,28 +351,12 @@ def _expected_wrong(score: Floats, wrong: Floats) -> Floats:
     return expected
 
 
-def _bootstrap(
-    rows: pd.DataFrame,
-    statistic: Callable[[npt.NDArray[np.int64]], Floats],
-    resamples: int,
-    level: float,
-    seed: int,
-) -> tuple[Floats, Floats, int]:
-    """Percentile interval of a statistic of row places, drawing whole packages; unbounded with fewer than two."""
-    members = [np.asarray(places) for _, places in sorted(rows.groupby("package").indices.items())]
-    size = len(statistic(np.arange(len(rows))))
-    if len(members) < 2:
-        return np.full(size, -np.inf), np.full(size, np.inf), len(members)
-    rng = np.random.default_rng(seed)
-    drawn = np.array(
-        [
-            statistic(np.concatenate([members[place] for place in rng.integers(0, len(members), len(members))]))
-            for _ in range(resamples)
-        ]
-    )
-    tail = (1.0 - level) / 2.0
-    usable = drawn[np.isfinite(drawn).all(axis=1)]
-    if not len(usable):
-        return np.full(size, -np.inf), np.full(size, np.inf), len(members)
-    low, high = np.quantile(usable, [tail, 1.0 - tail], axis=0)
-    return low, high, len(members)
+def _covering(score: Floats, coverage: float) -> Floats:
+    """Weights of the changes that a coverage takes, the lowest scores first, of sum 1; ties share what is left."""
+    if not 0.0 < coverage <= 1.0:
+        raise LabError(f"coverage is {coverage}; it is a share of the changes above 0 and at most 1")
+    _, group, size = np.unique(score, return_inverse=True, return_counts=True)
+    taken = coverage * len(score)
+    before = np.cumsum(size) - size
+    weights: Floats = np.clip((taken - before) / size, 0.0, 1.0)[group] / taken
+    return weights

@@ -11,6 +11,7 @@ from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim
 from autodev_lab.analysis.contrasts import contrast_effects
 from autodev_lab.analysis.frames import arm_rows, originals, read_outcomes
 from autodev_lab.analysis.gates import GateSummary, gate_summaries
+from autodev_lab.analysis.killing import KillingTests, killing_tests
 from autodev_lab.analysis.metrics import arm_metrics
 from autodev_lab.analysis.statistics import Estimate
 from autodev_lab.experiments.design import TWIN_SUFFIX, Plan
@@ -21,9 +22,6 @@ from autodev_lab.resources import resource
 __all__ = ["registered_claims", "write_report"]
 
 Metrics = Mapping[str, Mapping[str, Estimate]]
-
-FEWEST_CHANGES = 10
-"""Changes at a gate below which curves of it show nothing."""
 
 
 def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool = True) -> tuple[dict[str, object], str]:
@@ -61,6 +59,7 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         environment=plan.parameters.environment,
     )
     gates = gate_summaries(outcomes, plan.arms) if plan.experiment.gates else ()
+    killing = killing_tests(outcomes)
     metrics = {name: arm_metrics(arm_rows(outcomes, name)) for name in _arm_names(plan, outcomes)}
     if draw:
         _draw(plan, directory, outcomes, metrics, judged)
@@ -83,9 +82,10 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         "claims": [one.as_json() for one in judged],
         "contrasts": [_contrast(one) for one in contrasts],
         **({"gates": [one.as_json() for one in gates]} if gates else {}),
+        "killing_tests": killing.as_json(),
         "artifacts": artifacts(directory),
     }
-    words = in_words(plan, summary, metrics, judged, contrasts, gates)
+    words = in_words(plan, summary, metrics, judged, contrasts, gates, killing)
     write_atomic(directory.path / "summary.txt", words + "\n")
     directory.write_json(directory.summary, summary)
     return summary, words
@@ -127,6 +127,7 @@ def in_words(
     judged: Sequence[Judged],
     contrasts: Sequence[Judged] = (),
     gates: Sequence[GateSummary] = (),
+    killing: KillingTests | None = None,
 ) -> str:
     """The run in words: what was asked, what the arms did, what may be said, and where everything lies."""
     parameters = plan.parameters
@@ -158,8 +159,10 @@ def in_words(
         lines += ["", "Contrasts (exploratory; intervals of 95 % each, not adjusted for their number):"]
         lines += [_contrast_in_words(one) for one in contrasts]
         lines.append("")
+    if killing is not None and killing.unknown < killing.tasks:
+        lines += [f"Held-out tests: {killing.in_words()}.", ""]
     if gates:
-        lines += ["Gates (95 % intervals over packages):", *(one.in_words() for one in gates), _blind(gates), ""]
+        lines += ["Gates (95 % intervals over packages):", *(one.in_words() for one in gates), ""]
     if not summary["confirmatory"]:
         before = summary["runs_before"]
         lines.append(
@@ -192,12 +195,6 @@ def _claim_in_words(one: Judged) -> list[str]:
     if one.confirmatory_lost:
         lines.append(f"  Its confirmatory status is lost: {one.confirmatory_lost}.")
     return lines
-
-
-def _blind(gates: Sequence[GateSummary]) -> str:
-    """What production cannot show, over all gates: the changes are of the same tasks, so this is no estimate."""
-    changes, blind = (sum(getattr(one.blind, name) for one in gates) for name in ("changes", "blind"))
-    return f"  {blind} of these {changes} changes are of tasks without an exposure test that fails on the bug."
 
 
 def _teams(plan: Plan) -> str:
@@ -253,7 +250,7 @@ def _draw(
 ) -> None:
     # matplotlib takes half a second to import: only when there is something to draw
     from autodev_lab.analysis import figures
-    from autodev_lab.analysis.gate_figures import reliability_figure, risk_coverage_figure
+    from autodev_lab.analysis.claim_figures import gate_figures
     from autodev_lab.analysis.operator_figure import operator_figure
 
     budget = plan.parameters.budget
@@ -268,11 +265,7 @@ def _draw(
             sides = (arm_rows(outcomes, arm) for arm in (one.claim.treatment, one.claim.baseline))
             drawn[f"paired_{one.claim.id}"] = figures.paired_differences(one, *sides)
     for arm in _gated(plan, judged, firsts):
-        rows = originals(arm_rows(outcomes, arm))
-        rows = rows[rows["decision"].notna()]
-        if len(rows) >= FEWEST_CHANGES:
-            drawn[f"risk_coverage_{arm}"] = risk_coverage_figure(rows, arm=arm)
-            drawn[f"reliability_{arm}"] = reliability_figure(rows, arm=arm)
+        drawn.update(gate_figures(outcomes, arm))
     operators = operator_figure(outcomes, budget=budget)
     if operators is not None:
         drawn["operators"] = operators

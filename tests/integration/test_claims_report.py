@@ -122,7 +122,14 @@ def test_every_kind_of_claim_has_its_figure(run: Path) -> None:
     yes = auto.set_column(names.index("deployed"), table.schema.field("deployed"), [[True] * len(table)])
     deployed.outcomes.write_bytes(parquet_bytes(yes.replace_schema_metadata(table.schema.metadata)))
     made = make_report(kinds, [open_dossier(run, kinds)])
-    assert list(made.figures) == ["more-a_run", "place-a_run", "share-a_run"]
+    assert list(made.figures) == [
+        "more-a_run",
+        "place-a_run",
+        "share-a_run",
+        "share-risk_coverage_team_shared-a_run",
+        "share-reliability_team_shared-a_run",
+    ]
+    assert made.markdown().count("](figures/") == len(made.figures), "each is shown"
     assert all(image.startswith(b"\x89PNG") for image in made.figures.values())
 
 

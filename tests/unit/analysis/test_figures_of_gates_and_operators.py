@@ -9,6 +9,7 @@ import pytest
 from autodev_lab.analysis.figures import render
 from autodev_lab.analysis.gate_figures import reliability_figure, risk_coverage_figure
 from autodev_lab.analysis.gates import gate_summaries
+from autodev_lab.analysis.killing import killing_tests
 from autodev_lab.analysis.operator_figure import operator_figure, operator_table
 from autodev_lab.analysis.risk_coverage import compare_orders, wrong_band
 
@@ -68,6 +69,16 @@ def test_the_band_is_that_of_the_order_and_holds_it() -> None:
     assert band["wrong"].iloc[0] < band["wrong"].iloc[-1], "a true confidence puts wrong changes last"
 
 
+def test_tasks_without_a_killing_test_are_counted_once() -> None:
+    rows = outcomes().assign(
+        exposure_killable=[False, False, True, True, False, False, None],
+        oracle_killable=[True, True, False, False, False, False, None],
+    )
+    found = killing_tests(rows)
+    assert found.as_json() == {"tasks": 4, "unknown": 1, "no_exposure_test": 2, "no_oracle_test": 2, "neither": 1}
+    assert "of 4 tasks 2 have no exposure test" in found.in_words() and "of 1 it is not known" in found.in_words()
+
+
 def test_figures_say_their_n_and_repeat_to_the_byte() -> None:
     rows = gated()
     for draw in (risk_coverage_figure, reliability_figure):
@@ -78,7 +89,7 @@ def test_figures_say_their_n_and_repeat_to_the_byte() -> None:
         assert render(figure, "png") == render(draw(rows, arm="mine"), "png")
     assert "no band" in risk_coverage_figure(gated(packages=1), arm="mine").axes[0].get_xlabel()
     heat = operator_figure(outcomes(), budget=5)
-    assert heat is not None and "2 of 3 tasks" in heat.axes[0].get_title()
+    assert heat is not None and "2 of 3 tasks" in heat.get_suptitle()
 
 
 def test_a_gate_is_summed_up_by_where_its_wrong_changes_went() -> None:
@@ -116,10 +127,14 @@ def test_a_gate_is_summed_up_by_where_its_wrong_changes_went() -> None:
         pytest.approx(1 / 3),
     )
     assert (found.wrong, found.stopped, found.rolled_back, found.escaped) == (3, 1, 1, 1)
-    assert found.human_minutes == 6.0
+    assert (found.to_review, found.approved, found.human_minutes) == (2, 0, 6.0)
+    eager = rows.assign(deployed=True)
+    assert gate_summaries(eager, ["mine"])[0].approved == 1, "a wrong change that a person let through"
     assert {one.control for one in found.matched} == {"random", "smallest_first"}
     assert (found.blind.blind, found.blind.shown) == (1, 1)
-    assert "of 3 wrong ones it stopped 1 and the rollout 1, 1 escaped" in found.in_words()
+    told = "of 3 wrong ones it stopped 1 (a person approved 0 of these), the rollout 1, and 1 escaped; 2 sent to review"
+    assert told in found.in_words()
+    assert 0 <= found.coverage.low < 0.6 < found.coverage.high <= 1
     quiet = gate_summaries(rows.assign(decision="REQUEST_REVIEW"), ["mine"])[0]
     assert quiet.matched == () and "not known" in quiet.in_words()
     assert quiet.as_json()["right"] is None

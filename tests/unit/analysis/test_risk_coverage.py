@@ -89,7 +89,7 @@ def outcomes(n=240, *, packages=6, skill=0.5, seed=0):
 
 
 def test_an_order_with_skill_beats_controls_at_every_matched_coverage():
-    for one in compare_orders(gate_rows(outcomes()), resamples=300):
+    for one in compare_orders(gate_rows(outcomes())):
         assert one.high < 0, one
         assert one.difference == pytest.approx(one.wrong - one.wrong_control)
         assert (one.n, one.clusters) == (240, 6)
@@ -99,7 +99,7 @@ def test_an_order_without_skill_does_not():
     differences = [
         one
         for seed in range(8)
-        for one in compare_orders(gate_rows(outcomes(skill=0.0, seed=seed)), controls=("random",), resamples=200)
+        for one in compare_orders(gate_rows(outcomes(skill=0.0, seed=seed)), controls=("random",))
     ]
     assert abs(np.mean([one.difference for one in differences])) < 0.03
     assert np.mean([one.high < 0 or one.low > 0 for one in differences]) < 0.4
@@ -107,7 +107,7 @@ def test_an_order_without_skill_does_not():
 
 def test_the_gates_own_coverage_is_matched():
     rows = gate_rows(outcomes())
-    verdicts = {one.control: one for one in judge_gate(rows, resamples=300)}
+    verdicts = {one.control: one for one in judge_gate(rows)}
     deployed = rows["decision"] == "AUTO_DEPLOY"
     for one in verdicts.values():
         assert one.coverage == pytest.approx(deployed.mean())
@@ -119,7 +119,7 @@ def test_the_gates_own_coverage_is_matched():
 
 def test_a_gate_that_deploys_nothing_has_nothing_to_be_wrong_about():
     rows = gate_rows(outcomes().assign(decision="REQUEST_REVIEW"))
-    one = judge_gate(rows, resamples=20)[0]
+    one = judge_gate(rows)[0]
     assert one.coverage == 0.0 and one.escaped == 0.0
     assert np.isnan(one.wrong) and np.isnan(one.difference) and one.low == -np.inf
 
