@@ -6,7 +6,8 @@ out at a time: what is learned, it learns on the others. ``--study`` is ``orders
 ``threshold`` or ``decay``. Training is a uniform search of 60 candidates a task, or, where it says online, a learned
 search of 10. Shares are means over packages, differences have 95 % t intervals over packages. Candidates beyond the
 first N count as failures. With ``--skip N`` the first N tasks of a package are learned from and not tried on: defaults
-were chosen on these. Task files are made by ``autodev-lab tasks build``; take packages marked ``development``.
+were chosen on these. ``--json`` prints one object. Task files are made by ``autodev-lab tasks build``; take packages
+marked ``development``.
 """
 
 from __future__ import annotations
@@ -326,6 +327,9 @@ def main() -> int:
         return error.exit_code
     tasks = [Replayed(json.loads(line)) for line in options.rows.read_text(encoding="utf-8").splitlines()]
     study = Study([task for task in tasks if task.patterns], options.seeds, options.skip)
+    if len(study.packages) < 2:
+        print("patterns: leaving one package out needs tasks of at least two; name more task files", file=sys.stderr)
+        return 2
     results: dict[str, Hits] = {}
     report: dict[str, object] = {"tasks": len(study.tasks), "packages": len(study.packages), "study": options.study}
     if not options.json:

@@ -43,10 +43,18 @@ HAND_ORDER: tuple[tuple[str, ...], ...] = (
         "drop-condition-operand",
         "insert-guard",
         "guard-statement",
+        "synthesise-condition",
     ),
     ("replace-function", "replace-method", "replace-argument", "add-argument", "drop-argument", "wrap-call"),
-    ("insert-assignment", "change-assignment", "change-result", "insert-exit"),
-    ("replace-variable", "replace-attribute", "test-for-none", "swap-boolean-operator", "swap-arguments"),
+    ("insert-assignment", "change-assignment", "change-result", "insert-exit", "borrow-from-sibling"),
+    (
+        "replace-variable",
+        "replace-attribute",
+        "test-for-none",
+        "swap-boolean-operator",
+        "swap-arguments",
+        "change-alike",
+    ),
     ("adjust-number", "replace-constant", "borrow-constant", "change-default", "off-by-one", "change-slice"),
 )
 """Groups of templates, the most usual kind of fix first; templates in no group come last.
@@ -193,7 +201,7 @@ class PlaceboOrder:
 
 
 class OracleOrder:
-    """Templates by how many of the stream's own faults they undo: a ceiling, for it knows the injector.
+    """Templates by how many of the stream's own faults they undo: what knowing the injector is worth.
 
     A template's weight is the share of the tasks that it can undo (`autodev_lab.solvers.repair.undoing`); within a
     template, candidates are as likely as in `LearnedOrder`. It knows the mix of the whole stream and nothing of the

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import math
 import textwrap
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -160,11 +161,16 @@ class Enumeration:
         return self._offers
 
     def _ranked(self, one: Template, sites: Sequence[Site]) -> Iterator[_Offer]:
-        """A template's offers: early ones at very suspicious sites first, by the product of the two ranks."""
+        """A template's offers: early ones at very suspicious sites first.
+
+        A proposal at place `turn` of its site's list is taken to be as likely as 1 / (turn + 2): offers go by the odds
+        that the statement is at fault times that. An empty proposal only takes its place.
+        """
         offers = [
-            ((rank + 2) * (turn + 2), rank, turn, proposal)
+            (round(math.log(turn + 2) - site.promise, 9), rank, turn, proposal)
             for rank, site in enumerate(sites)
             for turn, proposal in enumerate(islice(one.propose(site), self._limits.per_site))
+            if proposal
         ]
         offers.sort(key=lambda offer: offer[:3])
         for _, rank, _, proposal in offers:

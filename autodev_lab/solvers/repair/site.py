@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from autodev_lab.solvers.repair.bindings import own_nodes
+from autodev_lab.solvers.repair.names import likeness
 from autodev_lab.solvers.repair.source import FunctionNode, SourceFile, Splice, header_expressions
-from autodev_lab.solvers.repair.vocabulary import Vocabulary, own_nodes, vocabulary_of
+from autodev_lab.solvers.repair.vocabulary import Vocabulary, vocabulary_of
 
 __all__ = ["Proposal", "Site"]
 
@@ -21,6 +23,8 @@ Proposal = tuple[Splice, ...]
 """What one candidate does to its file."""
 
 _Expr = TypeVar("_Expr", bound=ast.expr)
+
+_OBJECTS = ("self", "cls")
 
 _LOOSE = (
     ast.BinOp,
@@ -50,11 +54,17 @@ class Site:
         The statement; of a compound one, templates change the header or the whole.
     suspiciousness
         Of its most suspicious line, in (0, 1].
+    promise
+        Log-odds, up to a constant, that the statement is the faulty one.
+    others
+        The other suspicious files, whose functions may hold what is missing here.
     """
 
     source: SourceFile
     statement: ast.stmt
     suspiciousness: float
+    promise: float = 0.0
+    others: tuple[SourceFile, ...] = ()
 
     # --------------------------------------------------------------------------------------- what is here
 
@@ -115,6 +125,20 @@ class Site:
 
     @cached_property
     def locals(self) -> tuple[str, ...]:
+        """Variables that have a value here: never read ones first, then parameters, then assigned ones."""
+        return tuple(name for name in self.all_locals if name not in self._later)
+
+    @cached_property
+    def _later(self) -> frozenset[str]:
+        """Variables of the innermost function that get their first value here or below: to read one here would fail."""
+        function, statement = self.function, self.statement
+        if function is None or function is statement or self.in_loop():
+            return frozenset()
+        line = statement.lineno
+        return frozenset(name for name, first in self.words.first_bound(function).items() if first >= line)
+
+    @cached_property
+    def all_locals(self) -> tuple[str, ...]:
         """Variables of the enclosing functions: never read ones first, then parameters, then assigned ones."""
         if self.function is None:
             return ()
@@ -123,7 +147,8 @@ class Site:
         while current is not None:
             names.update(dict.fromkeys(self.words.variables(current)))
             current = self.source.function_of(current)
-        unread = [name for name in names if name not in self.reads and name not in ("self", "cls", "_")]
+        own = self.words.variables(self.function)
+        unread = [name for name in own if name not in self.reads and name not in ("self", "cls", "_")]
         return (*unread, *(name for name in names if name not in unread))
 
     @cached_property
@@ -138,7 +163,7 @@ class Site:
         """Names the function reads that nothing visible in the file defines: something is missing."""
         if self.function is None or self.words.has_star_import:
             return ()
-        known = {*self.locals, *self.words.module_names, *self.words.builtins}
+        known = {*self.all_locals, *self.words.module_names, *self.words.builtins}
         bound = {
             node.id
             for node in ast.walk(self.function)
@@ -152,6 +177,11 @@ class Site:
         }
         bound |= {node.name for node in ast.walk(self.function) if isinstance(node, ast.ExceptHandler) and node.name}
         return tuple(name for name in self.reads if name not in known and name not in bound)
+
+    def knows_attribute(self, name: str) -> bool:
+        """Whether some suspicious file, or the everyday types, have an attribute or a method of that name."""
+        everyday = any(hasattr(kind, name) for kind in (str, list, dict, set, int))
+        return everyday or any(name in vocabulary_of(one).attribute_names for one in (self.source, *self.others))
 
     def may_use(self, reads: frozenset[str], binds: frozenset[str] = frozenset()) -> bool:
         """Whether code that reads some names, and binds others itself, could stand here."""
@@ -195,14 +225,17 @@ class Site:
         return tuple(texts)[:limit]
 
     def donor_conditions(self, limit: int = 10) -> tuple[str, ...]:
-        """Conditions of the file whose names are in scope here: of this function first, then of similar ones."""
+        """Conditions of the file that could stand here: of this function, of variables tested here, of similar ones."""
         here = self.words.identifiers(self.function)
+        tested = {node.id for test in self.conditions for node in ast.walk(test) if isinstance(node, ast.Name)}
+        tested &= set(self.locals)
         ranked: list[tuple[float, int, str]] = []
         for number, donor in enumerate(self.words.conditions):
             if not donor.reads <= self._scope or not donor.reads & set(self.locals):
                 continue
             there = self.words.identifiers(donor.function)
             score = len(here & there) / max(1, len(here | there)) + (0.5 if donor.function is self.function else 0.0)
+            score += 0.5 if tested & donor.reads else 0.0
             ranked.append((-score, number, donor.text))
         ranked.sort()
         return tuple(dict.fromkeys(text for _, _, text in ranked))[:limit]
@@ -217,8 +250,34 @@ class Site:
     def near_names(self) -> tuple[str, ...]:
         """Local variables, those of this statement first."""
         here = [node.id for node in self.of(ast.Name) if node.id in self.locals]
-        unread = [name for name in self.locals if name not in self.reads and name not in ("self", "cls")]
-        return tuple(dict.fromkeys((*unread, *here, *self.locals)))
+        return tuple(dict.fromkeys((*self.unread, *here, *self.locals)))
+
+    @cached_property
+    def unread(self) -> tuple[str, ...]:
+        """Variables of the innermost function that have a value here and that nothing in it reads."""
+        own = frozenset(self.words.variables(self.function)) if self.function is not None else frozenset()
+        return tuple(one for one in self.locals if one in own and one not in self.reads and one not in _OBJECTS)
+
+    def kin(self, name: str) -> tuple[str, ...]:
+        """Other variables of the function that are likely to be treated alike: bound together, then named alike."""
+        if self.function is None or name in _OBJECTS:
+            return ()
+        known = [one for one in self.words.variables(self.function) if one in self.locals and one not in _OBJECTS]
+        if name not in known:
+            return ()
+        mates = self.words.bound_together(self.function)
+        place = known.index(name)
+        others = [one for one in known if one != name]
+        return tuple(
+            sorted(
+                others,
+                key=lambda one: (
+                    frozenset((one, name)) not in mates,
+                    -likeness(one, name),
+                    abs(known.index(one) - place),
+                ),
+            )
+        )
 
     # ---------------------------------------------------------------------------------------- how to change
 

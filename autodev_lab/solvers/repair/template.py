@@ -22,10 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from autodev_lab.solvers.repair.site import Proposal, Site
 
-__all__ = ["Template", "interleaved", "template"]
+__all__ = ["Template", "alternated", "interleaved", "less_promising", "template"]
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,9 @@ class Template:
     citation
         The work on program repair that describes the kind of change.
     propose
-        Proposals at a site, the most promising first. Proposals that do not compile are dropped by the caller.
+        Proposals at a site, the most promising first. Proposals that do not compile are dropped by the caller. The
+        place of a proposal says how promising it is beside those of other sites; empty ones take places (see
+        `less_promising`).
     """
 
     name: str
@@ -56,13 +61,34 @@ def template(name: str, citation: str) -> Callable[[Callable[[Site], Iterator[Pr
     return wrap
 
 
+def less_promising(by: int) -> Iterator[Proposal]:
+    """So many empty proposals: what a template proposes after them is that much less likely to be right.
+
+    Parameters
+    ----------
+    by
+        Places to leave empty.
+    """
+    yield from ((),) * by
+
+
 def interleaved(*sources: Iterator[Proposal]) -> Iterator[Proposal]:
     """The first proposal of every source, then the second of every source, and so on."""
+    yield from alternated(*sources)
+
+
+def alternated(*sources: Iterator[_Item]) -> Iterator[_Item]:
+    """The first item of every source, then the second of every source, and so on.
+
+    Examples
+    --------
+    >>> list(alternated(iter("abc"), iter("x")))
+    ['a', 'x', 'b', 'c']
+    """
     alive = list(sources)
     while alive:
         for source in tuple(alive):
-            proposal = next(source, None)
-            if proposal is None:
+            try:
+                yield next(source)
+            except StopIteration:
                 alive.remove(source)
-            else:
-                yield proposal

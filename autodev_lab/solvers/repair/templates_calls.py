@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from autodev_lab.solvers.repair.site import Proposal, Site
-from autodev_lab.solvers.repair.template import Template, interleaved, template
+from autodev_lab.solvers.repair.template import Template, alternated, interleaved, less_promising, template
 
 __all__ = ["CALL_TEMPLATES"]
 
@@ -208,7 +208,7 @@ def wrap_call(site: Site) -> Iterator[Proposal]:
     """A value inside a call of one argument: what nothing calls yet, then what the file calls."""
     unused = site.words.uncalled
     used = [name for name in site.words.unary_calls if name not in unused]
-    calls = tuple(dict.fromkeys((*unused[:3], *used[:8], *_EVERYDAY_CALLS)))
+    calls = tuple(dict.fromkeys((*unused[:3], *alternated(iter(used[:8]), iter(_EVERYDAY_CALLS)))))
     values = [node for node in _wrappable(site) if not _is_callee_base(site, node)]
     yield from _diagonal(values, calls, lambda node, name: site.replace(node, f"{name}({site.text(node)})"))
 
@@ -271,8 +271,15 @@ def _empty_values(site: Site, node: ast.expr) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, "[]", "''", "0", "None", "{}", "()")))
 
 
-@template("change-exception", "TBar FP (exception types); PAR (Kim 2013); ELIXIR (Saha 2017)")
+@template("change-exception", "TBar FP (exception handling); PAR (Kim 2013); ELIXIR (Saha 2017)")
 def change_exception(site: Site) -> Iterator[Proposal]:
+    """The exception raised or caught for another, or a simple statement whose usual exceptions are caught."""
+    yield from _other_exception(site)
+    yield from less_promising(by=4)
+    yield from _catch_exception(site)
+
+
+def _other_exception(site: Site) -> Iterator[Proposal]:
     """The exception raised or caught for another of the file, then for an everyday one."""
     nodes: list[ast.expr] = []
     if isinstance(site.statement, ast.Raise) and site.statement.exc is not None:
@@ -295,6 +302,22 @@ def change_exception(site: Site) -> Iterator[Proposal]:
             for handler in site.statement.handlers:
                 if handler.type is not None and name not in (own := site.text(handler.type)):
                     yield site.replace(handler.type, f"({own.strip('()')}, {name})")
+
+
+def _catch_exception(site: Site) -> Iterator[Proposal]:
+    """A simple statement whose usual exceptions are caught and passed over, or answered like elsewhere in the file."""
+    if not isinstance(site.statement, ast.Assign | ast.Expr | ast.Return | ast.AugAssign):
+        return
+    lines = site.indented([site.statement], "    ")
+    if lines is None:
+        return
+    answers = ["return None", "pass"] if isinstance(site.statement, ast.Return) else ["pass", "return None"]
+    if site.in_loop():
+        answers.insert(0, "continue")
+    kinds = dict.fromkeys((*site.words.exceptions[:3], "TypeError", "KeyError", "ValueError", "AttributeError"))
+    for kind in kinds:
+        for answer in answers[:2]:
+            yield from site.instead("try:", *lines, f"except {kind}:", f"    {answer}")
 
 
 def _choose_part(site: Site) -> Iterator[Proposal]:

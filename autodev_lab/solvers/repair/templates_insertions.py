@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from autodev_lab.solvers.repair.names import exchanged
+from autodev_lab.solvers.repair.numbers import numbers_of
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import Splice
-from autodev_lab.solvers.repair.template import Template, interleaved, template
+from autodev_lab.solvers.repair.template import Template, alternated, interleaved, less_promising, template
 
 __all__ = ["INSERTION_TEMPLATES"]
 
@@ -81,16 +83,19 @@ def _insert_assignment(site: Site) -> Iterator[Proposal]:
 def _update_variable(site: Site) -> Iterator[Proposal]:
     """A variable brought up to date: counted on, normalised by a call or method of the file, or kept on the object."""
     names = [name for name in site.near_names if name not in ("self", "cls")][:4]
-    calls = tuple(dict.fromkeys((*site.words.uncalled[:2], *site.words.unary_calls[:5], "list", "str", "int")))
+    everyday = alternated(iter(site.words.unary_calls[:5]), iter(("int", "str", "list", "abs")))
+    calls = tuple(dict.fromkeys((*site.words.uncalled[:2], *everyday)))
     methods = tuple(dict.fromkeys((*site.words.bare_methods[:4], "strip", "lower")))
+    owner = site.source.class_of(site.statement)
+    kept = site.words.attributes_of(owner) if owner is not None and "self" in site.locals else ()
     rows: list[list[str]] = []
     for name in names:
-        mixed = [f"{name} += 1", f"{name} = {calls[0]}({name})"]
-        if "self" in site.locals:
-            mixed.insert(0, f"self.{name} = {name}")
+        counts = name in numbers_of(site)
+        mixed = [*([f"{name} += 1"] if counts else []), f"{name} = {calls[0]}({name})"]
+        mixed = [f"self.{one} = {name}" for one in kept if one.strip("_") == name.strip("_")] + mixed
         mixed += [f"{name} = {call}({name})" for call in calls[1:]]
         mixed += [f"{name} = {name}.{method}()" for method in methods]
-        mixed += [f"{name} -= 1", f"{name} = None"]
+        mixed += [*([f"{name} -= 1"] if counts else []), f"{name} = None"]
         mixed += [f"{name} = {other}" for other in names if other != name]
         rows.append(mixed)
     order = sorted((row + column, row, column) for row, one in enumerate(rows) for column in range(len(one)))
@@ -100,7 +105,8 @@ def _update_variable(site: Site) -> Iterator[Proposal]:
 @template("insert-call", "GenProg append (Le Goues 2012); TBar FP4 (Liu 2019); CapGen")
 def insert_call(site: Site) -> Iterator[Proposal]:
     """A call for its effect before or after the statement: donors, then the same calls on variables here."""
-    texts = list(site.donors((ast.Expr,), 8))
+    texts = [f"{name}({other})" for name in site.unread[:2] for other in site.near_names[:3] if other != name]
+    texts = [*site.donors((ast.Expr,), 2), *texts, *site.donors((ast.Expr,), 8)]
     collections = [name for name in site.locals if name not in ("self", "cls")]
     values = [node.id for node in site.of(ast.Name) if node.id in collections] or collections
     for method in ("append", "add", "pop", "update", "extend"):
@@ -206,8 +212,28 @@ def insert_exit(site: Site) -> Iterator[Proposal]:
 
 @template("insert-assignment", "GenProg append (Le Goues 2012); CapGen (Wen 2018); plastic surgery (Barr 2014); ELIXIR")
 def insert_assignment(site: Site) -> Iterator[Proposal]:
-    """An assignment before or after the statement: from the file, or a variable brought up to date."""
+    """An assignment before or after the statement: from the file, this one for another variable, or an update."""
+    yield from _repeated(site)
+    if not site.unresolved:
+        yield from less_promising(by=1)
     yield from interleaved(_insert_assignment(site), _update_variable(site))
+
+
+def _repeated(site: Site) -> Iterator[Proposal]:
+    """The statement once more for a variable that is treated alike: what was done to one and forgotten for another."""
+    statement = site.statement
+    if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr) or site.function is None:
+        return
+    own = site.text(statement)
+    present = {site.text(one) for one in site.own_statements()}
+    mates = site.words.bound_together(site.function)
+    bound = [node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id in site.all_locals]
+    for name in tuple(dict.fromkeys(bound))[:2]:
+        for other in [one for one in site.kin(name) if frozenset((one, name)) in mates][:2]:
+            text = exchanged(own, name, other)
+            if text not in present and "\n" not in text:
+                yield from site.before(text)
+                yield from site.after(text)
 
 
 INSERTION_TEMPLATES: tuple[Template, ...] = (

@@ -6,8 +6,9 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
+from autodev_lab.solvers.repair.numbers import is_number, numbers_of
 from autodev_lab.solvers.repair.site import Proposal, Site
-from autodev_lab.solvers.repair.template import Template, template
+from autodev_lab.solvers.repair.template import Template, interleaved, template
 
 __all__ = ["OPERATOR_TEMPLATES"]
 
@@ -43,7 +44,7 @@ def _is_formatting(node: ast.BinOp) -> bool:
 
 @template("replace-arithmetic-operator", "TBar FP12 mutate operators (Liu 2019)")
 def replace_arithmetic_operator(site: Site) -> Iterator[Proposal]:
-    """An arithmetic or bit operator for another, in expressions and in augmented assignments."""
+    """An arithmetic or bit operator for another, in expressions and in augmented assignments; a sign given."""
     nodes = [node for node in site.of(ast.BinOp) if not _is_formatting(node)]
     for rank in range(4):
         for node in nodes:
@@ -58,6 +59,10 @@ def replace_arithmetic_operator(site: Site) -> Iterator[Proposal]:
         if match:
             for other in _OTHERS[match.group(1)]:
                 yield site.raw(start + match.start(), start + match.end(), f"{other}=")
+    numbers = numbers_of(site)
+    for value in site.of(ast.Name, ast.Attribute):
+        if is_number(value, numbers) and not isinstance(site.parent(value), ast.UnaryOp | ast.Attribute):
+            yield site.replace(value, f"-{site.text(value)}")
 
 
 def _swap_operands(site: Site) -> Iterator[Proposal]:
@@ -104,14 +109,17 @@ def _counts(site: Site) -> Iterator[ast.expr]:
                 yield node
         elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
             yield from (node.comparators[0], node.left)
+    numbers = numbers_of(site)
     value = getattr(site.statement, "value", None)
+    parts: list[ast.expr] = []
     if isinstance(site.statement, ast.Return | ast.Assign | ast.AugAssign) and isinstance(value, ast.expr):
-        yield value
+        parts.append(value)
     for node in site.expressions:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv):
-            yield from (node, node.left, node.right)
+            parts += [node, node.left, node.right]
         elif isinstance(node, ast.Call):
-            yield from (one for one in node.args if isinstance(one, ast.Name | ast.BinOp))
+            parts += node.args
+    yield from (part for part in parts if is_number(part, numbers))
 
 
 @template("off-by-one", "SketchFix expression holes (Hua 2018); TBar FP12; PAR range checker")
@@ -128,41 +136,66 @@ def off_by_one(site: Site) -> Iterator[Proposal]:
                 yield site.replace(node, own + sign)
 
 
+def _bounds(site: Site) -> Iterator[ast.Constant]:
+    """Numbers that bound slices of the statement, in order of the text, then its other whole numbers."""
+    numbers = [node for node in site.of(ast.Constant) if type(node.value) is int]
+    yield from (node for node in numbers if isinstance(site.parent(node), ast.Slice))
+    yield from numbers
+
+
 @template("change-slice", "SketchFix (Hua 2018); PAR expression adder and remover (Kim 2013)")
 def change_slice(site: Site) -> Iterator[Proposal]:
     """A slice with a bound dropped, given, negated or exchanged; an index for a slice."""
-    for node in site.of(ast.Subscript):
-        base = site.text(node.value)
-        if not isinstance(node.slice, ast.Slice):
-            if isinstance(node.slice, ast.Constant) and not isinstance(node.slice.value, int):
-                continue
-            own = site.text(node.slice)
-            ends = ("-1", "0") if isinstance(node.slice, ast.Constant | ast.UnaryOp) else (f"-{own}",)
-            for inside in (*ends, f"{own}:", f":{own}"):
-                if inside != own.strip("()"):
-                    yield site.replace(node, f"{base}[{inside}]")
-            continue
-        lower, upper, step = (
-            site.text(part) if part is not None else ""
-            for part in (node.slice.lower, node.slice.upper, node.slice.step)
-        )
-        tail = f":{step}" if step else ""
-        if lower or upper:
-            yield site.replace(node, f"{base}[{upper}:{lower}{tail}]")
-        if lower and upper:
-            yield site.replace(node, f"{base}[{lower}:{tail}]")
-            yield site.replace(node, f"{base}[:{upper}{tail}]")
-        counts = [text for text, kind in site.words.constants(site.function or site.source.tree) if kind is int]
-        for text in dict.fromkeys(("1", "-1", *site.near_names[:2], *counts[:3])):
-            if not lower:
-                yield site.replace(node, f"{base}[{text}:{upper}{tail}]")
-            if not upper:
-                yield site.replace(node, f"{base}[{lower}:{text}{tail}]")
-        if not step:
-            yield site.replace(node, f"{base}[{lower}:{upper}:-1]")
-        else:
-            yield site.replace(node, f"{base}[{lower}:{upper}]")
-            yield site.replace(node, f"{base}[{lower}:{upper}:-({step})]")
+    yield from interleaved(*(_changed_slice(site, node) for node in site.of(ast.Subscript)))
+
+
+def _changed_slice(site: Site, node: ast.Subscript) -> Iterator[Proposal]:
+    base = site.text(node.value)
+    if not isinstance(node.slice, ast.Slice):
+        if isinstance(node.slice, ast.Constant) and not isinstance(node.slice.value, int):
+            return
+        own = site.text(node.slice)
+        ends = ("-1", "0") if isinstance(node.slice, ast.Constant | ast.UnaryOp) else (f"-{own}",)
+        for inside in (*ends, f"{own}:", f":{own}"):
+            if inside != own.strip("()"):
+                yield site.replace(node, f"{base}[{inside}]")
+        return
+    lower, upper, step = (
+        site.text(part) if part is not None else "" for part in (node.slice.lower, node.slice.upper, node.slice.step)
+    )
+    tail = f":{step}" if step else ""
+    given = list(_missing_bounds(site, node.slice))
+    for start, stop in given[:1]:
+        yield site.replace(node, f"{base}[{start}:{stop}{tail}]")
+    if lower or upper:
+        yield site.replace(node, f"{base}[{upper}:{lower}{tail}]")
+    if lower and upper:
+        yield site.replace(node, f"{base}[{lower}:{tail}]")
+        yield site.replace(node, f"{base}[:{upper}{tail}]")
+    for start, stop in given[1:]:
+        yield site.replace(node, f"{base}[{start}:{stop}{tail}]")
+    if not step:
+        yield site.replace(node, f"{base}[{lower}:{upper}:-1]")
+    else:
+        yield site.replace(node, f"{base}[{lower}:{upper}]")
+        yield site.replace(node, f"{base}[{lower}:{upper}:-({step})]")
+
+
+def _missing_bounds(site: Site, part: ast.Slice) -> Iterator[tuple[str, str]]:
+    """Both bounds of a slice that lacks one: numbers of the statement nearest to the other bound first."""
+    lower, upper = (site.text(one) if one is not None else "" for one in (part.lower, part.upper))
+    numbers = list(dict.fromkeys(one.value for one in _bounds(site) if isinstance(one.value, int)))
+    known = (part.lower or part.upper) if not (lower and upper) else None
+    if isinstance(known, ast.Constant) and type(known.value) is int:
+        bound = known.value
+        numbers.sort(key=lambda one: (one <= bound if lower else one >= bound, abs(one - bound)))
+    counts = [text for text, kind in site.words.constants(site.function or site.source.tree) if kind is int]
+    names = [name for name in site.near_names if name in numbers_of(site)]
+    for text in dict.fromkeys((*(str(one) for one in numbers[:5]), "1", "-1", *names[:2], *counts[:3])):
+        if not lower:
+            yield text, upper
+        if not upper:
+            yield lower, text
 
 
 @template("rearrange-operands", "TBar FP3 and FP12 (Liu 2019); PAR expression remover (Kim 2013); SketchFix (Hua 2018)")

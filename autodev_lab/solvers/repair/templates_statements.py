@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import Splice
-from autodev_lab.solvers.repair.template import Template, template
+from autodev_lab.solvers.repair.template import Template, less_promising, template
 
 __all__ = ["STATEMENT_TEMPLATES"]
 
@@ -171,6 +171,7 @@ def _change_loop(site: Site) -> Iterator[Proposal]:
     if isinstance(statement, ast.While):
         yield site.raw(start, start + 5, "if")
     elif isinstance(statement, ast.If) and not _is_elif(site, statement) and not statement.orelse:
+        yield from less_promising(by=3)
         yield site.raw(start, start + 2, "while")
     elif isinstance(statement, ast.For):
         own = site.text(statement.iter)
@@ -181,23 +182,6 @@ def _change_loop(site: Site) -> Iterator[Proposal]:
                 *site.replace(statement.target, f"_, {statement.target.id}"),
                 *site.replace(statement.iter, f"enumerate({own})"),
             )
-
-
-@template("catch-exception", "PAR (Kim 2013); TBar (Liu 2019) on exception handling")
-def catch_exception(site: Site) -> Iterator[Proposal]:
-    """A simple statement whose usual exceptions are caught and passed over, or answered like elsewhere in the file."""
-    if not isinstance(site.statement, ast.Assign | ast.Expr | ast.Return | ast.AugAssign):
-        return
-    lines = site.indented([site.statement], "    ")
-    if lines is None:
-        return
-    answers = ["return None", "pass"] if isinstance(site.statement, ast.Return) else ["pass", "return None"]
-    if site.in_loop():
-        answers.insert(0, "continue")
-    kinds = dict.fromkeys((*site.words.exceptions[:3], "TypeError", "KeyError", "ValueError", "AttributeError"))
-    for kind in kinds:
-        for answer in answers[:2]:
-            yield from site.instead("try:", *lines, f"except {kind}:", f"    {answer}")
 
 
 @template(
@@ -216,5 +200,4 @@ STATEMENT_TEMPLATES: tuple[Template, ...] = (
     guard_statement,
     move_statement,
     replace_statement,
-    catch_exception,
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from autodev_lab.solvers.repair.site import Proposal, Site
+from autodev_lab.solvers.repair.source import FunctionNode
 from autodev_lab.solvers.repair.template import Template, interleaved, template
 
 __all__ = ["VALUE_TEMPLATES"]
@@ -41,8 +43,13 @@ def adjust_number(site: Site) -> Iterator[Proposal]:
             yield site.replace(node, repr(-value))
 
 
-@template("replace-constant", "TBar FP9.1 (Liu 2019); SPR value replacement (Long & Rinard 2015)")
+@template("replace-constant", "TBar FP9.1 and FP4 (Liu 2019); SPR value replacement (Long & Rinard 2015)")
 def replace_constant(site: Site) -> Iterator[Proposal]:
+    """A constant, or a literal container, for another everyday value."""
+    yield from interleaved(_replace_constant(site), _replace_container(site))
+
+
+def _replace_constant(site: Site) -> Iterator[Proposal]:
     """A constant for one of the everyday values of its kind, then of another kind."""
     for node in _constants(site):
         value = node.value
@@ -110,8 +117,13 @@ def replace_variable(site: Site) -> Iterator[Proposal]:
 
 @template("replace-argument", "PAR parameter replacer (Kim 2013); TBar FP10.2")
 def replace_argument(site: Site) -> Iterator[Proposal]:
-    """An argument of a call for a variable in scope."""
+    """An argument of a call for a variable in scope, one that nothing reads first."""
+    counts = Counter(node.id for node in site.of(ast.Name))
     nodes = [node for node in site.of(ast.Name) if _is_argument(site, node)]
+    # a name that stands twice in a statement may have been copied by mistake (CP-Miner: Li et al., TSE 2006)
+    nodes.sort(key=lambda node: (counts[node.id] < 2, node.id in ("self", "cls")))
+    for name in site.unread[:1]:
+        yield from (site.replace(node, name) for node in nodes)
     yield from _variables_for(site, nodes)
     for name in site.near_names[:6]:
         for node in nodes:
@@ -156,7 +168,7 @@ def _replace_target(site: Site) -> Iterator[Proposal]:
             one, other = target.elts
             yield (*site.replace(one, site.text(other)), *site.replace(other, site.text(one)))
         elif isinstance(target, ast.Name):
-            for name in (*site.unresolved, *site.locals)[:6]:
+            for name in (*site.unresolved, *site.all_locals)[:6]:
                 if name not in (target.id, "self", "cls"):
                     yield site.replace(target, name)
         elif isinstance(target, ast.Attribute):
@@ -262,10 +274,21 @@ def _results(site: Site) -> Iterator[str]:
     ]
     bound.sort(key=lambda node: (-node.lineno, node.col_offset))
     yield from dict.fromkeys(node.id for node in bound[:4])
+    yield from _composed(site, function)
 
 
-@template("replace-container", "TBar FP9 mutate literal and FP4 mutate class instance creation (Liu 2019)")
-def replace_container(site: Site) -> Iterator[Proposal]:
+def _composed(site: Site, function: FunctionNode) -> Iterator[str]:
+    """Calls of functions of the file whose parameters have their names from variables here (ELIXIR's method calls)."""
+    for name in (*site.words.uncalled[:2], *site.words.functions[:8]):
+        signature = site.words.signatures.get(name)
+        if signature is None or name == function.name:
+            continue
+        wanted = [one.arg for one in signature.args][: len(signature.args) - len(signature.defaults)]
+        if wanted and all(one in site.locals for one in wanted):
+            yield f"{name}({', '.join(wanted)})"
+
+
+def _replace_container(site: Site) -> Iterator[Proposal]:
     """An empty container for one of another kind; an element dropped or given."""
     for node in site.of(ast.List, ast.Tuple, ast.Dict, ast.Set):
         if isinstance(node, ast.Dict) and not node.keys:
@@ -305,12 +328,17 @@ def _augment_assignment(site: Site) -> Iterator[Proposal]:
     if isinstance(statement, ast.AugAssign):
         target, value = site.text(statement.target), site.text(statement.value)
         yield from site.instead(f"{target} = {value}")
-    elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+    elif isinstance(statement, ast.Assign) and len(statement.targets) == 1 and _has_value(site, statement.targets[0]):
         target, value = site.text(statement.targets[0]), site.text(statement.value)
         if isinstance(statement.targets[0], ast.Name | ast.Attribute | ast.Subscript) and "\n" not in value:
             for symbol in ("+=", "*=", "|=", "-="):
                 yield from site.instead(f"{target} {symbol} {value}")
             yield from site.instead(f"{target} = {target} or {value}")
+
+
+def _has_value(site: Site, target: ast.expr) -> bool:
+    """Whether a target may have a value already, so that adding to it makes sense."""
+    return not isinstance(target, ast.Name) or target.id in site.locals or target.id in site.words.module_names
 
 
 @template("change-assignment", "TBar FP12 and FP13 (Liu 2019); SPR (Long & Rinard 2015)")
@@ -335,5 +363,4 @@ VALUE_TEMPLATES: tuple[Template, ...] = (
     replace_attribute,
     change_default,
     change_result,
-    replace_container,
 )

@@ -1,7 +1,8 @@
 """Which templates can undo which fault of the injector: what only the oracle order may know.
 
-Names alone, because a solver must not know the injector; a test holds both sides to their catalogues. A template is
-named where one of its candidates is the original code again, or does the same.
+A template is named where one of its candidates is the original code again, or does the same; that was looked up on bugs
+injected into the packages marked `development`. Names alone, because a solver must not know the injector; a test holds
+both sides to their catalogues.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ __all__ = ["UNDOING", "weights_under"]
 UNDOING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "comparison_swap": ("change-comparison",),
-        "membership_swap": ("change-comparison", "negate-condition"),
-        "identity_swap": ("change-comparison", "negate-condition"),
+        "membership_swap": ("change-comparison",),
+        "identity_swap": ("change-comparison",),
         "boolean_swap": ("swap-boolean-operator",),
         "arithmetic_swap": ("replace-arithmetic-operator",),
         "negated_condition": ("negate-condition",),
-        "removed_condition": ("extend-condition", "filter-comprehension"),
+        "removed_condition": ("extend-condition", "filter-comprehension", "synthesise-condition"),
         "off_by_one": ("off-by-one", "adjust-number"),
         "wrong_constant": ("replace-constant", "adjust-number", "borrow-constant", "fix-condition-value"),
         "wrong_default": ("change-default",),
@@ -29,18 +30,18 @@ UNDOING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "swapped_arguments": ("swap-arguments", "rearrange-operands"),
         "wrong_name": ("replace-method", "replace-function", "replace-attribute"),
         "removed_keyword": ("add-argument",),
-        "wrong_keyword": ("replace-argument", "replace-constant"),
+        "wrong_keyword": ("swap-arguments", "replace-constant"),
         "removed_call_around": ("wrap-call",),
-        "removed_call": ("insert-call",),
+        "removed_call": ("insert-call", "borrow-from-sibling"),
         "removed_assignment": ("insert-assignment",),
         "removed_accumulation": ("change-assignment",),
-        "missing_guard": ("insert-guard", "insert-block"),
-        "missing_condition": ("guard-statement",),
+        "missing_guard": ("insert-guard", "insert-block", "synthesise-condition"),
+        "missing_condition": ("guard-statement", "synthesise-condition"),
         "missing_branch": ("add-else", "insert-block"),
         "removed_branch_body": ("replace-condition", "fix-condition-value"),
-        "missing_return": ("change-result", "insert-exit"),
-        "wrong_return": ("change-result",),
-        "early_return": ("move-statement",),
+        "missing_return": ("change-control",),
+        "wrong_return": ("change-result", "borrow-from-sibling"),
+        "early_return": ("remove-statement", "move-statement"),
         "loop_boundary": ("change-control", "insert-exit"),
         "skipped_loop": ("change-slice", "remove-statement", "reduce-expression"),
         "wrong_exception": ("change-exception",),

@@ -13,9 +13,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from autodev_lab.solvers.repair.bindings import (
+    bound_in,
+    bound_together,
+    first_bound,
+    names_in,
+    variables_of,
+)
 from autodev_lab.solvers.repair.source import FunctionNode, SourceFile
 
-__all__ = ["Donor", "Vocabulary", "names_in", "own_nodes", "vocabulary_of"]
+__all__ = ["Donor", "Vocabulary", "vocabulary_of"]
 
 _SIMPLE = (
     ast.Assign,
@@ -62,6 +69,9 @@ class Vocabulary:
             for node in ast.walk(source.tree)
         )
         self._variables: dict[FunctionNode, tuple[str, ...]] = {}
+        self._first_bound: dict[FunctionNode, Mapping[str, int]] = {}
+        self._mates: dict[FunctionNode, frozenset[frozenset[str]]] = {}
+        self._attributes_of: dict[ast.ClassDef, tuple[str, ...]] = {}
         self._identifiers: dict[FunctionNode, frozenset[str]] = {}
         self._reads: dict[FunctionNode, Mapping[str, int]] = {}
         self._shapes: dict[ast.AST, str] = {}
@@ -80,27 +90,32 @@ class Vocabulary:
             node.name: node.args for node in ast.walk(source.tree) if isinstance(node, FunctionNode)
         }
         self.uncalled: tuple[str, ...] = tuple(_uncalled(source.tree))
+        self.functions_defined: tuple[FunctionNode, ...] = tuple(
+            node for node in ast.walk(source.tree) if isinstance(node, FunctionNode)
+        )
+        self.attribute_names: frozenset[str] = frozenset(
+            node.attr for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)
+        ) | frozenset(node.name for node in self.functions_defined)
+        self.checked_types: tuple[str, ...] = tuple(_checked_types(source))
         self._count_calls()
 
     def variables(self, function: FunctionNode) -> tuple[str, ...]:
         """Parameters and variables a function binds, in order of appearance."""
         if function not in self._variables:
-            arguments = function.args
-            names = [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-            names += [one.arg for one in (arguments.vararg, arguments.kwarg) if one is not None]
-            places = sorted(
-                (node.lineno, node.col_offset, node.id)
-                for node in own_nodes(function)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            )
-            inner = sorted(
-                (node.lineno, node.name)
-                for node in own_nodes(function)
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            )
-            names += [name for _, _, name in places] + [name for _, name in inner]
-            self._variables[function] = tuple(dict.fromkeys(names))
+            self._variables[function] = variables_of(function)
         return self._variables[function]
+
+    def first_bound(self, function: FunctionNode) -> Mapping[str, int]:
+        """Line at which each variable that is no parameter is bound first in the text of its function."""
+        if function not in self._first_bound:
+            self._first_bound[function] = first_bound(function)
+        return self._first_bound[function]
+
+    def bound_together(self, function: FunctionNode) -> frozenset[frozenset[str]]:
+        """Pairs of variables that one tuple binds, or that start with the same value."""
+        if function not in self._mates:
+            self._mates[function] = bound_together(function)
+        return self._mates[function]
 
     def identifiers(self, function: FunctionNode | None) -> frozenset[str]:
         """All names, attributes and parameters in a function."""
@@ -133,6 +148,25 @@ class Vocabulary:
             self._constants[scope] = self._find_constants(scope)
         return self._constants[scope]
 
+    def attributes_of(self, owner: ast.ClassDef) -> tuple[str, ...]:
+        """Attributes and methods of `self` that a class uses or defines, most used first."""
+        if owner not in self._attributes_of:
+            counts = Counter(
+                node.attr
+                for node in ast.walk(owner)
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+            )
+            self._attributes_of[owner] = _by_frequency(counts)
+        return self._attributes_of[owner]
+
+    def donors_of(self, function: FunctionNode) -> tuple[Donor, ...]:
+        """The simple statements of one function that could be copied elsewhere."""
+        return tuple(donor for donor in self.donors if donor.function is function)
+
+    def conditions_of(self, function: FunctionNode) -> tuple[Donor, ...]:
+        """The conditions of one function."""
+        return tuple(donor for donor in self.conditions if donor.function is function)
+
     def _find_constants(self, scope: ast.AST) -> tuple[tuple[str, type], ...]:
         counts: Counter[tuple[str, type]] = Counter()
         skipped = {id(node) for node in ast.walk(scope) if isinstance(node, ast.JoinedStr)}
@@ -161,7 +195,7 @@ class Vocabulary:
             seen.add((function, text))
             follower = block[index + 1] if index + 1 < len(block) else None
             nested = self._source.parents.get(statement) is not function
-            yield Donor(text, statement, function, names_in(statement), _bound(statement), follower, nested)
+            yield Donor(text, statement, function, names_in(statement), bound_in(statement), follower, nested)
 
     def _find_blocks(self) -> Iterator[Donor]:
         for block, index, statement in _blocks(self._source.tree):
@@ -171,7 +205,7 @@ class Vocabulary:
             function = self._source.function_of(statement)
             if function is not None:
                 follower = block[index + 1] if index + 1 < len(block) else None
-                yield Donor("", statement, function, names_in(statement), _bound(statement), follower)
+                yield Donor("", statement, function, names_in(statement), bound_in(statement), follower)
 
     def _find_conditions(self) -> Iterator[Donor]:
         seen: set[tuple[FunctionNode | None, str]] = set()
@@ -211,7 +245,7 @@ class Vocabulary:
             elif isinstance(node, ast.ExceptHandler) and node.type is not None:
                 parts = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
                 exceptions.update(self._source.segment(part) for part in parts)
-        self.unary_calls = _by_frequency(unary)
+        self.unary_calls = tuple(name for name in _by_frequency(unary) if name not in exceptions)
         self.methods = _by_frequency(methods)
         self.bare_methods = _by_frequency(bare)
         self.attributes = _by_frequency(attributes)
@@ -254,36 +288,6 @@ def vocabulary_of(source: SourceFile) -> Vocabulary:
     return known
 
 
-def names_in(node: ast.AST) -> frozenset[str]:
-    """Names a piece of code reads from around it: those bound inside it (comprehensions, lambdas) are left out."""
-    reads = {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
-    inner = {
-        one.id
-        for part in ast.walk(node)
-        if isinstance(part, ast.comprehension)
-        for one in ast.walk(part.target)
-        if isinstance(one, ast.Name)
-    }
-    inner |= {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
-    return frozenset(reads - inner)
-
-
-def own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
-    """Nodes of a function's body, without those of functions and classes inside it (their own node counts)."""
-    stack: list[ast.AST] = list(function.body)
-    while stack:
-        node = stack.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            stack.extend(ast.iter_child_nodes(node))
-
-
-def _bound(statement: ast.stmt) -> frozenset[str]:
-    return frozenset(
-        node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
-
-
 def _blocks(tree: ast.AST) -> Iterator[tuple[list[ast.stmt], int, ast.stmt]]:
     """Every statement with the block it stands in and its index there, in order of the text."""
     for name in ("body", "handlers", "orelse", "finalbody", "cases"):
@@ -305,6 +309,17 @@ def _uncalled(tree: ast.Module) -> Iterator[str]:
                 yield statement.name
         elif isinstance(statement, ast.ImportFrom) and statement.module != "__future__":
             yield from (name for one in statement.names if (name := one.asname or one.name) not in read and name != "*")
+
+
+def _checked_types(source: SourceFile) -> Iterator[str]:
+    """Types the file tests for with `isinstance`, most often tested first."""
+    counts: Counter[str] = Counter()
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and _callee(node) == "isinstance" and len(node.args) == 2:
+            text = source.segment(node.args[1])
+            if "\n" not in text and names_in(node.args[1]):
+                counts[text] += 1
+    yield from _by_frequency(counts)
 
 
 def _module_names(tree: ast.Module) -> Iterator[str]:
