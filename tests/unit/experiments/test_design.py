@@ -164,7 +164,7 @@ def test_every_profile_of_every_experiment_makes_a_plan() -> None:
         ("quick", {"production_power": "2"}, "production_power is '2'"),
         ("quick", {"human_accuracy": "nan"}, "human_accuracy"),
         ("quick", {"arrival_seconds": "inf"}, "arrival_seconds"),
-        ("quick", {"pool_per_package": "3"}, "less than tasks_per_package 9"),
+        ("quick", {"pool_per_package": "3"}, "less than tasks_per_package 5"),
         ("quick", {"twins": "maybe"}, "twins is 'maybe'"),
     ],
 )
