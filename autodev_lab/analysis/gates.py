@@ -14,7 +14,7 @@ from autodev_lab.analysis.frames import arm_rows, originals
 from autodev_lab.analysis.metrics import deployed_alone
 from autodev_lab.analysis.risk_coverage import CONTROLS, BlindSpots, Gated, blind_spots, judge_gate
 from autodev_lab.analysis.shares import cluster_share
-from autodev_lab.records import Action
+from autodev_lab.records import Action, Stage
 
 __all__ = ["GateSummary", "gate_summaries", "gate_summary"]
 
@@ -33,10 +33,11 @@ class GateSummary:
         Share of right ones among those, with its interval; NaN when there is none.
     to_review
         Changes that the gate sent to a person.
-    wrong, stopped, rolled_back, escaped, approved
+    wrong, stopped, rolled_back, escaped, taken_back, approved
         Wrong changes that reached the gate (overfitting repairs), and of these: what the gate did not let through by
-        itself, what it let through and the rollout stopped, what reached production without a person, and, of those
-        it stopped, what reached production because a person said yes.
+        itself, what it let through and the rollout stopped before production, what reached production without a person,
+        what of that was rolled back later, and, of those the gate stopped, what reached production because a person
+        said yes.
     human_minutes
         Person-minutes spent on answers, a change at the gate.
     matched
@@ -53,6 +54,7 @@ class GateSummary:
     stopped: int
     rolled_back: int
     escaped: int
+    taken_back: int
     approved: int
     human_minutes: float
     matched: tuple[Gated, ...]
@@ -72,6 +74,7 @@ class GateSummary:
             "wrong_stopped": self.stopped,
             "wrong_rolled_back": self.rolled_back,
             "wrong_escaped": self.escaped,
+            "wrong_taken_back": self.taken_back,
             "wrong_approved_by_person": self.approved,
             "human_minutes_a_change": _finite(self.human_minutes),
             "matched": [
@@ -97,7 +100,7 @@ class GateSummary:
             f"  {self.arm}: let {self.right.n} of {self.coverage.n} changes through without a person "
             f"({_share(self.coverage)}), right {_share(self.right)}",
             f"    of {self.wrong} wrong ones it stopped {self.stopped} (a person approved {self.approved} of these), "
-            f"the rollout {self.rolled_back}, and {self.escaped} escaped; "
+            f"the rollout {self.rolled_back}, and {self.escaped} escaped ({self.taken_back} rolled back later); "
             f"{self.to_review} sent to review, {self.human_minutes:.1f} person-minutes a change",
         ]
         lines += [
@@ -137,6 +140,7 @@ def gate_summary(rows: pd.DataFrame, *, arm: str) -> GateSummary:
         int((~right & ~alone).sum()),
         int((~right & alone & ~deployed_by_itself).sum()),
         int((~right & deployed_by_itself).sum()),
+        int((~right & deployed_by_itself & (gated["stage"] == Stage.ROLLED_BACK.value).to_numpy(dtype=bool)).sum()),
         int((~right & ~alone & gated["deployed"].to_numpy(dtype=bool)).sum()),
         float(gated["human_minutes"].sum()) / len(gated) if len(gated) else math.nan,
         judge_gate(gated, controls=CONTROLS) if alone.any() else (),

@@ -109,6 +109,7 @@ def test_a_gate_is_summed_up_by_where_its_wrong_changes_went() -> None:
                 None,
             ],
             "deployed": [True, False, True, False, True, False],
+            "stage": ["healthy", "rolled_back", "rolled_back", "declined", "healthy", "failed"],
             "correct": [True, False, False, False, True, False],
             "escaped": [False, False, True, False, False, False],
             "risk": [0.1, 0.2, 0.3, 0.4, 0.5, np.nan],
@@ -132,8 +133,9 @@ def test_a_gate_is_summed_up_by_where_its_wrong_changes_went() -> None:
     assert gate_summaries(eager, ["mine"])[0].approved == 1, "a wrong change that a person let through"
     assert {one.control for one in found.matched} == {"random", "smallest_first"}
     assert (found.blind.blind, found.blind.shown) == (1, 1)
-    told = "of 3 wrong ones it stopped 1 (a person approved 0 of these), the rollout 1, and 1 escaped; 2 sent to review"
-    assert told in found.in_words()
+    told = "of 3 wrong ones it stopped 1 (a person approved 0 of these), the rollout 1, and 1 escaped (1 rolled"
+    assert told in found.in_words() and "2 sent to review" in found.in_words()
+    assert found.taken_back == 1, "it had reached production, unlike what the rollout stopped"
     assert 0 <= found.coverage.low < 0.6 < found.coverage.high <= 1
     quiet = gate_summaries(rows.assign(decision="REQUEST_REVIEW"), ["mine"])[0]
     assert quiet.matched == () and "not known" in quiet.in_words()
