@@ -27,8 +27,9 @@ from pathlib import Path
 
 from autodev_lab import __version__
 from autodev_lab.execution.nursery import Nursery
+from autodev_lab.execution.probing import require
 from autodev_lab.execution.runs import CandidateRun
-from autodev_lab.execution.sandbox import Limits, SandboxReport, require
+from autodev_lab.execution.sandbox import Limits, SandboxReport
 from autodev_lab.execution.trees import SourceTree, apply_to_tree, read_source, split_lines
 from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from autodev_lab.errors import LabError
-from autodev_lab.execution.sandbox import require
+from autodev_lab.execution.probing import require
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.world_repository import open_repository
 from autodev_lab.files import stable_seed

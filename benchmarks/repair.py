@@ -30,7 +30,7 @@ import yaml
 from autodev_lab import __version__
 from autodev_lab.analysis.statistics import cluster_rate
 from autodev_lab.errors import LabError
-from autodev_lab.execution.sandbox import require
+from autodev_lab.execution.probing import require
 from autodev_lab.execution.subjects import Subject, obtain
 from autodev_lab.execution.trees import apply_edits, read_source
 from autodev_lab.experiments.settings import Settings

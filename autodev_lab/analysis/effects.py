@@ -13,11 +13,12 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from autodev_lab.analysis.cluster_inference import DEFAULT_TEST, ClusterTest
-from autodev_lab.analysis.estimates import Effect, Floats
+from autodev_lab.analysis.estimates import Effect, Estimate, Floats
 
-__all__ = ["absolute_effect", "p_value", "relative_effect", "resolution"]
+__all__ = ["absolute_effect", "matched_difference", "p_value", "relative_effect", "resolution"]
 
 
 def relative_effect(
@@ -108,6 +109,33 @@ def absolute_effect(
     slack = resolution(level, unit) / n
     why = "" if math.isfinite(low) and math.isfinite(high) else "packages are too uneven to bound the difference"
     return Effect(estimate, min(low, estimate - slack), max(high, estimate + slack), n, clusters, why)
+
+
+def matched_difference(differences: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Mean of paired differences of outcomes, with an interval that has a width where all are 0.
+
+    Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions", Statistics in
+    Medicine 24(5): the Wald interval after half an observation is added to each cell of the table of pairs. Differences
+    between -1 and 1 (means over replicates) enter with their squares where discordant pairs would be counted.
+
+    Parameters
+    ----------
+    differences
+        One a task, each in [-1, 1], of shape (N,).
+
+    Examples
+    --------
+    >>> found = matched_difference([0, 0, 0, 0, 0, 0, 0, 0])
+    >>> found.value, round(found.low, 2), round(found.high, 2)
+    (0.0, -0.2, 0.2)
+    """
+    x = np.asarray(differences, dtype=np.float64)
+    n = len(x) + 2
+    centre = float(x.sum()) / n
+    variance = (float((x**2).sum()) + 1.0) / n - centre**2
+    reach = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt(variance / n)
+    low, high = max(-1.0, centre - reach), min(1.0, centre + reach)
+    return Estimate(float(x.mean()) if len(x) else math.nan, low, high, len(x), 1)
 
 
 def p_value(

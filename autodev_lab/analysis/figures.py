@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy import stats
 
 from autodev_lab.analysis.bands import simultaneous_band
 from autodev_lab.analysis.claims import Judged
-from autodev_lab.analysis.effects import absolute_effect
+from autodev_lab.analysis.effects import absolute_effect, matched_difference
 from autodev_lab.analysis.frames import arm_rows, originals
 from autodev_lab.analysis.metrics import ENDPOINTS
 from autodev_lab.analysis.statistics import Estimate
@@ -24,7 +23,7 @@ from autodev_lab.analysis.statistics import Estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["arms_figure", "learning_curve", "matched_difference", "paired_differences", "render"]
+__all__ = ["arms_figure", "learning_curve", "paired_differences", "render"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -165,33 +164,6 @@ def _point(axes: Axes, estimate: Estimate, place: float, colour: str, label: str
     if math.isfinite(estimate.low) and math.isfinite(estimate.high):
         axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
     axes.plot([estimate.value], [place], "o", color=colour, markersize=6, label=label)
-
-
-def matched_difference(differences: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
-    """Mean of paired differences of outcomes, with an interval that has a width where all are 0.
-
-    Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions", Statistics in
-    Medicine 24(5): the Wald interval after half an observation is added to each cell of the table of pairs. Differences
-    between -1 and 1 (means over replicates) enter with their squares where discordant pairs would be counted.
-
-    Parameters
-    ----------
-    differences
-        One a task, each in [-1, 1], of shape (N,).
-
-    Examples
-    --------
-    >>> found = matched_difference([0, 0, 0, 0, 0, 0, 0, 0])
-    >>> found.value, round(found.low, 2), round(found.high, 2)
-    (0.0, -0.2, 0.2)
-    """
-    x = np.asarray(differences, dtype=np.float64)
-    n = len(x) + 2
-    centre = float(x.sum()) / n
-    variance = (float((x**2).sum()) + 1.0) / n - centre**2
-    reach = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt(variance / n)
-    low, high = max(-1.0, centre - reach), min(1.0, centre + reach)
-    return Estimate(float(x.mean()) if len(x) else math.nan, low, high, len(x), 1)
 
 
 def _percent(value: float) -> str:

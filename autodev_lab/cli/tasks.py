@@ -59,7 +59,7 @@ def build(
 
 
 def _inject(package: str, n: int, seed: int, out: Path, weak: bool, offline: bool, as_json: bool) -> None:
-    from autodev_lab.execution.sandbox import require
+    from autodev_lab.execution.probing import require
     from autodev_lab.execution.subjects import obtain
     from autodev_lab.experiments.progress import reporter
     from autodev_lab.resources import cache_directory

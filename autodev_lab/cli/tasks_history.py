@@ -80,8 +80,8 @@ def _makers(
     package: str, git: bool, window: int, n: int, seed: int, weak: bool, offline: bool, say: Callable[[str], None]
 ) -> list[tuple[str, Callable[[Progress], HistoryBuild]]]:
     """What is to be built, by name, each waiting to be told where its progress goes."""
+    from autodev_lab.execution.probing import require
     from autodev_lab.execution.revisions import head
-    from autodev_lab.execution.sandbox import require
     from autodev_lab.resources import cache_directory, resource
     from autodev_lab.streams.git_history import build_from_git
     from autodev_lab.streams.release_history import (

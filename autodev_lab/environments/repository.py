@@ -64,7 +64,7 @@ class RepositoryEnvironment:
     cache
         SQLite file of results; processes may share it.
     report
-        What this machine can isolate, from `execution.sandbox.require`.
+        What this machine can isolate, from `execution.probing.require`.
     limits
         Of every sandboxed process.
 

@@ -101,27 +101,27 @@ def _packages(items: Sequence[StreamItem]) -> set[str]:
 
 
 def _sampled(items: Sequence[StreamItem], plan: Plan, rng: np.random.Generator) -> tuple[StreamItem, ...]:
-    """A sample of every package's tasks, in a random order, with times of arrival."""
-    chosen: list[StreamItem] = []
-    for package in sorted(_packages(items)):
-        pool = [item for item in items if item.task.package == package]
-        size = min(plan.parameters.tasks_per_package, len(pool))
-        chosen += [pool[place] for place in sorted(rng.choice(len(pool), size=size, replace=False))]
-    return _arriving([chosen[place] for place in rng.permutation(len(chosen))], plan)
+    """What is tried."""
+    return _arriving(_drawn(items, plan.parameters.tasks_per_package, rng), plan)
 
 
 def _lessons(items: Sequence[StreamItem], plan: Plan, replicate: int) -> tuple[StreamItem, ...]:
-    """Lessons in a random order, at most `lessons_per_package` of a package."""
+    """What is learned from."""
     rng = np.random.default_rng(stable_seed("lessons", plan.seed, replicate))
+    return _arriving(_drawn(items, plan.parameters.lessons_per_package, rng), plan)
+
+
+def _drawn(items: Sequence[StreamItem], most: int, rng: np.random.Generator) -> list[StreamItem]:
+    """A sample of every package's tasks, at most so many of each, in a random order."""
     chosen: list[StreamItem] = []
     for package in sorted(_packages(items)):
         pool = [item for item in items if item.task.package == package]
-        size = min(plan.parameters.lessons_per_package, len(pool))
-        chosen += [pool[place] for place in sorted(rng.choice(len(pool), size=size, replace=False))]
-    return _arriving([chosen[place] for place in rng.permutation(len(chosen))], plan)
+        chosen += [pool[place] for place in sorted(rng.choice(len(pool), size=min(most, len(pool)), replace=False))]
+    return [chosen[place] for place in rng.permutation(len(chosen))]
 
 
 def _arriving(items: Sequence[StreamItem], plan: Plan) -> tuple[StreamItem, ...]:
+    """The same tasks with times of arrival by position."""
     gap = plan.parameters.arrival_seconds
     return tuple(replace(item, task=replace(item.task, arrival=position * gap)) for position, item in enumerate(items))
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from autodev_lab.environments.repository import RepositoryEnvironment
 from autodev_lab.errors import LabError
-from autodev_lab.execution.sandbox import SandboxReport, require
+from autodev_lab.execution.probing import require
+from autodev_lab.execution.sandbox import SandboxReport
 from autodev_lab.execution.subjects import Subject, obtain
 from autodev_lab.experiments.design import Plan
 from autodev_lab.experiments.directory import RunDirectory
@@ -34,7 +35,8 @@ from autodev_lab.streams.jsonl import read_tasks, write_tasks
 __all__ = ["RepositoryMaker", "RepositoryWorld", "open_repository", "read_task_file"]
 
 _SEARCHES = 5
-"""Searches a task is explored by: after two, ten cells of 12 tasks had 34 CPU seconds left to do, after five 14."""
+"""Searches a task is explored by: ten cells of 12 tasks had 34 CPU seconds left to do after two of them, 14 after five
+(measured before the templates of siblings, synthesis and alike places)."""
 
 
 class RepositoryWorld:

@@ -143,7 +143,7 @@ def build_history(
     seed
         Seed of the split of tests into sides.
     report
-        What the sandbox isolates, from `autodev_lab.execution.sandbox.require`.
+        What the sandbox isolates, from `autodev_lab.execution.probing.require`.
     progress
         Called with (tasks kept, tasks wanted, what goes on).
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from autodev_lab.execution.sandbox import Isolation, probe
+from autodev_lab.execution.probing import probe
+from autodev_lab.execution.sandbox import Isolation
 
 pytestmark = [
     pytest.mark.sandbox,

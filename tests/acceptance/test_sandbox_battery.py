@@ -13,8 +13,9 @@ import pytest
 
 from autodev_lab.execution.nursery import Nursery
 from autodev_lab.execution.plain import run_plain
+from autodev_lab.execution.probing import probe
 from autodev_lab.execution.runs import CandidateRun
-from autodev_lab.execution.sandbox import Isolation, Limits, probe
+from autodev_lab.execution.sandbox import Isolation, Limits
 from autodev_lab.execution.trees import SourceTree
 from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit

@@ -19,7 +19,8 @@ import pytest
 
 from autodev_lab.environments.cache import ResultCache
 from autodev_lab.errors import LabError
-from autodev_lab.execution.sandbox import Isolation, probe
+from autodev_lab.execution.probing import probe
+from autodev_lab.execution.sandbox import Isolation
 from autodev_lab.experiments import run_experiment
 
 SMALL: dict[str, object] = {"tasks_per_package": 1, "budget": 6, "arms": ("uniform",)}

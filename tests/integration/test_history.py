@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from autodev_lab.cli.main import app
 from autodev_lab.errors import LabError
-from autodev_lab.execution.sandbox import SandboxReport, require
+from autodev_lab.execution.probing import require
+from autodev_lab.execution.sandbox import SandboxReport
 from autodev_lab.execution.sides import Side, assign_sides
 from autodev_lab.execution.subjects import obtain, pinned_subjects
 from autodev_lab.execution.trees import apply_edits, read_source

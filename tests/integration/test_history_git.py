@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from autodev_lab.cli.main import app
 from autodev_lab.errors import LabError
+from autodev_lab.execution.probing import require
 from autodev_lab.execution.revisions import export, first_parents, head, parse_revision, revision_spec, texts_at
-from autodev_lab.execution.sandbox import SandboxReport, require
+from autodev_lab.execution.sandbox import SandboxReport
 from autodev_lab.execution.subjects import obtain
 from autodev_lab.execution.trees import apply_edits, read_source, tree_hash
 from autodev_lab.streams.git_history import build_from_git

@@ -13,7 +13,8 @@ import pytest
 from autodev_lab.environments.bench import Bench
 from autodev_lab.environments.repository import RepositoryEnvironment
 from autodev_lab.errors import LabError
-from autodev_lab.execution.sandbox import Limits, require
+from autodev_lab.execution.probing import require
+from autodev_lab.execution.sandbox import Limits
 from autodev_lab.execution.sides import Side, assign_sides
 from autodev_lab.execution.subjects import Subject, obtain
 from autodev_lab.protocols import Environment

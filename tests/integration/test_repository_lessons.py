@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from autodev_lab.execution.sandbox import Isolation, probe
+from autodev_lab.execution.probing import probe
+from autodev_lab.execution.sandbox import Isolation
 from autodev_lab.experiments import RunResult, run_experiment
 from autodev_lab.streams.injected import InjectedTruth
 from autodev_lab.streams.jsonl import read_tasks

@@ -21,7 +21,8 @@ from typing import Protocol
 
 import pytest
 
-from autodev_lab.execution.sandbox import Isolation, probe
+from autodev_lab.execution.probing import probe
+from autodev_lab.execution.sandbox import Isolation
 from autodev_lab.experiments import RunResult, run_experiment
 
 pytestmark = [

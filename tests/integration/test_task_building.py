@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from autodev_lab.errors import LabError
-from autodev_lab.execution.sandbox import SandboxReport, require
+from autodev_lab.execution.probing import require
+from autodev_lab.execution.sandbox import SandboxReport
 from autodev_lab.execution.sides import Side, assign_sides, write_side_tree
 from autodev_lab.execution.subjects import Subject, obtain
 from autodev_lab.execution.trees import apply_edits, read_source

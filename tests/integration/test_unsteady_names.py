@@ -15,7 +15,8 @@ from autodev_lab.environments.cache import Json, ResultCache, key_of
 from autodev_lab.environments.faulty import Faulty
 from autodev_lab.execution.nursery import Nursery
 from autodev_lab.execution.plain import run_plain
-from autodev_lab.execution.sandbox import Isolation, Limits, probe
+from autodev_lab.execution.probing import probe
+from autodev_lab.execution.sandbox import Isolation, Limits
 from autodev_lab.execution.sides import Side, assign_sides
 from autodev_lab.execution.subjects import Subject, obtain
 from autodev_lab.execution.trees import SourceTree

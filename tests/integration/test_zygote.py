@@ -16,7 +16,8 @@ from autodev_lab.errors import LabError
 from autodev_lab.execution.calling import call_functions, record_calls
 from autodev_lab.execution.nursery import Nursery
 from autodev_lab.execution.plain import run_plain
-from autodev_lab.execution.sandbox import Isolation, probe
+from autodev_lab.execution.probing import probe
+from autodev_lab.execution.sandbox import Isolation
 from autodev_lab.execution.trees import SourceTree, split_lines
 from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit
@@ -262,7 +263,7 @@ def test_nothing_survives_when_the_lab_is_killed(tree: SourceTree, tmp_path: Pat
     script.write_text(
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from autodev_lab.execution.sandbox import probe\n"
+        "from autodev_lab.execution.probing import probe\n"
         "from autodev_lab.execution.trees import SourceTree\n"
         "from autodev_lab.execution.zygote import Zygote\n"
         "from autodev_lab.records import Candidate, Edit\n"

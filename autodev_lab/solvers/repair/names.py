@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["exchanged", "likeness", "shared", "words_of"]
+__all__ = ["common_ends", "exchanged", "likeness", "shared", "words_of"]
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -27,6 +27,20 @@ def shared(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(union) if union else 0.0
 
 
+def common_ends(one: str, other: str) -> tuple[int, int]:
+    """Characters that two texts have in common at the beginning, and at the end.
+
+    Examples
+    --------
+    >>> common_ends("left_key", "left_hand_key")
+    (5, 4)
+    """
+    shorter = min(len(one), len(other))
+    lead = next((i for i in range(shorter) if one[i] != other[i]), shorter)
+    tail = next((i for i in range(shorter) if one[-1 - i] != other[-1 - i]), shorter)
+    return lead, tail
+
+
 def likeness(one: str, other: str) -> float:
     """How alike two names are: shared words, then a shared beginning or end.
 
@@ -35,9 +49,7 @@ def likeness(one: str, other: str) -> float:
     >>> likeness("left_key", "right_key") > likeness("left_key", "value")
     True
     """
-    shorter = min(len(one), len(other))
-    lead = next((i for i in range(shorter) if one[i] != other[i]), shorter)
-    tail = next((i for i in range(shorter) if one[-1 - i] != other[-1 - i]), shorter)
+    lead, tail = common_ends(one, other)
     return shared(frozenset(words_of(one)), frozenset(words_of(other))) + 0.5 * max(lead, tail) / max(
         len(one), len(other)
     )
@@ -63,10 +75,10 @@ def exchanged(text: str, there: str, here: str) -> str:
         pairs[old[:-1]] = new[:-1]
     else:
         pairs[f"{old}s"] = f"{new}s"
-    return _IDENTIFIER.sub(lambda found: _withwords_of(found.group(), pairs), text)
+    return _IDENTIFIER.sub(lambda found: _with_words(found.group(), pairs), text)
 
 
-def _withwords_of(identifier: str, pairs: dict[str, str]) -> str:
+def _with_words(identifier: str, pairs: dict[str, str]) -> str:
     def word(found: re.Match[str]) -> str:
         own = found.group()
         new = pairs.get(own.lower())

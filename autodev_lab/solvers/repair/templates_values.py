@@ -6,6 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from autodev_lab.solvers.repair.names import common_ends
 from autodev_lab.solvers.repair.site import Proposal, Site
 from autodev_lab.solvers.repair.source import FunctionNode
 from autodev_lab.solvers.repair.template import Template, interleaved, template
@@ -89,10 +90,7 @@ def _likeness(one: str, other: str) -> float:
     """Share of common leading and trailing characters: strings of one family score high."""
     if not one or not other:
         return 0.0
-    shorter = min(len(one), len(other))
-    lead = next((i for i in range(shorter) if one[i] != other[i]), shorter)
-    tail = next((i for i in range(shorter) if one[-1 - i] != other[-1 - i]), shorter)
-    return (lead + tail) / max(len(one), len(other))
+    return sum(common_ends(one, other)) / max(len(one), len(other))
 
 
 def _edit_string(site: Site) -> Iterator[Proposal]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from autodev_lab.analysis.figures import matched_difference
+from autodev_lab.analysis.effects import matched_difference
 
 REPLICATIONS = 4000
 
