@@ -134,9 +134,11 @@ def learning_curve(
     """
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
+    longest = 0
     for number, arm in enumerate(arms):
         rows = originals(arm_rows(outcomes, arm))
         length = int(rows["index"].max()) + 1
+        longest = max(longest, length)
         points = max(1, min(bins, length, len(rows) // _TASKS_A_POINT))
         edges = np.linspace(0, length, points + 1)
         place = np.clip(np.digitize(rows["index"], edges) - 1, 0, len(edges) - 2)
@@ -151,7 +153,11 @@ def learning_curve(
             note = f", no band over {_packages(band.clusters)}"
         axes.plot(middle, band.centre, "o-", color=colour, markersize=4, label=f"{arm} (n = {len(rows)}{note})")
         if bounded:
-            axes.fill_between(middle, band.low, band.high, color=colour, alpha=0.15, linewidth=0)
+            # one point stands for the whole stream
+            across = middle if points > 1 else np.array([1.0, float(length)])
+            low, high = np.broadcast_to(band.low, across.shape), np.broadcast_to(band.high, across.shape)
+            axes.fill_between(across, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set_xlim(0, longest + 1)
     axes.set_xlabel("task's position in the stream (bands: the whole curve of an arm, over packages)")
     axes.set_ylabel(f"share correct within {budget} candidates")
     axes.set_ylim(0, 1)
