@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy import stats
+from scipy.stats import binomtest
 
 from autodev_lab.analysis.claims import Judged, PositionClaim, ShareClaim
 from autodev_lab.analysis.figures import learning_curve, paired_differences
@@ -68,8 +68,8 @@ def share_by_package(judged: Judged) -> Figure:
     totals = judged.totals[judged.totals["n"] > 0]
     names = [*(str(name) for name in totals.index), "all packages"]
     hits, counts = (totals[column].to_numpy(dtype=np.float64) for column in ("successes", "n"))
-    low = np.nan_to_num(stats.beta.ppf(0.025, hits, counts - hits + 1), nan=0.0)
-    high = np.nan_to_num(stats.beta.ppf(0.975, hits + 1, counts - hits), nan=1.0)
+    ends = [binomtest(int(k), int(n)).proportion_ci(method="exact") for k, n in zip(hits, counts, strict=True)]
+    low, high = [end.low for end in ends], [end.high for end in ends]
     effect = judged.effect
     values = np.append(hits / counts, effect.estimate)
     lows, highs = np.append(low, max(0.0, effect.low)), np.append(high, min(1.0, effect.high))
