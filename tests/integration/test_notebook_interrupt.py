@@ -175,11 +175,9 @@ def test_a_killed_kernel_leaves_no_process(notebook: Notebook, tmp_path: Path, f
     assert run_experiment(resume=path, offline=True, progress="quiet").summary["complete"] is True
 
 
-@pytest.mark.parametrize(
-    ("arms", "judged"), [("team_shared,uniform", {"safe_auto_deployment"}), ("uniform,placebo", set())]
-)
+@pytest.mark.parametrize("arms", ["team_shared,uniform", "uniform,placebo"])
 def test_the_notebook_shows_runs_without_a_comparison(
-    arms: str, judged: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arms: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It proposes arms that no registered claim compares: all of its cells have to bear that, and no claim at all."""
     source = json.loads(resource("notebooks/learning.ipynb").read_text("utf-8"))
@@ -200,9 +198,7 @@ def test_the_notebook_shows_runs_without_a_comparison(
         notebook=True,
         progress="quiet",
     )
-    claims = run.summary["claims"]
-    assert isinstance(claims, list)
-    assert {claim["id"] for claim in claims} == judged
+    assert run.summary["claims"] == []
     artifacts = run.summary["artifacts"]
     assert isinstance(artifacts, dict)
     assert "notebook" in artifacts, "the notebook ran to its end"
