@@ -62,6 +62,38 @@ class Dossier:
         """The world it ran in."""
         return str(_mapping(self.run.spec["parameters"])["environment"])
 
+    @property
+    def experiment(self) -> str:
+        """Its name."""
+        return str(self._experiment["name"])
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Arms that have outcomes, in the experiment's order; twins left out."""
+        there = {str(name) for name in self.run.outcomes["arm"].unique()}
+        return tuple(arm for arm in _mapping(self._experiment["arms"]) if arm in there)
+
+    @property
+    def endpoint(self) -> str:
+        """The first endpoint, in which contrasts are judged."""
+        return _texts(self._experiment["endpoints"])[0]
+
+    @property
+    def contrasts(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of arms that the experiment compares."""
+        pairs = self._experiment.get("contrasts") or []
+        assert isinstance(pairs, list)
+        return tuple((first, second) for first, second in map(_texts, pairs))
+
+    @property
+    def gates(self) -> bool:
+        """Whether the experiment is about gates."""
+        return self._experiment.get("gates") is True
+
+    @property
+    def _experiment(self) -> Mapping[str, object]:
+        return _mapping(self.run.spec["experiment"])
+
     def why_exploratory(self, judged: Judged) -> tuple[str, ...]:
         """Why a verdict is not confirmatory, one clause a reason; empty when it is."""
         claim, why = judged.claim, []
@@ -104,6 +136,7 @@ def open_dossier(path: Path, claims: Sequence[Claim], *, check: Check = alterati
         experiment, parameters = _mapping(run.spec["experiment"]), _mapping(run.spec["parameters"])
         arms = tuple(_texts(parameters["arms"])) or tuple(_mapping(experiment["arms"]))
         name, environment = str(experiment["name"]), str(parameters["environment"])
+        _texts(experiment["endpoints"])
     except (KeyError, TypeError, ValueError) as error:
         raise LabError(f"{path / 'spec.json'} is damaged; name another run, or run the experiment again") from error
     whole = not altered and not missing

@@ -14,8 +14,10 @@ import mistune  # comes with nbconvert, which declares it
 from autodev_lab.analysis.claim_figures import claim_figure, gate_figures
 from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim
 from autodev_lab.analysis.dossier import Dossier
+from autodev_lab.analysis.exhibits import Exhibit, exhibit_figures, make_exhibit
 from autodev_lab.analysis.figures import render
 from autodev_lab.analysis.margins import what_would_change
+from autodev_lab.analysis.markdown import flat, table, text
 from autodev_lab.errors import LabError
 
 __all__ = ["Finding", "Report", "make_report"]
@@ -90,6 +92,8 @@ class Report:
         The runs.
     findings
         What runs say, in the order of claims, then of runs.
+    exhibits
+        What each run showed beside the claims, with the names of its figures.
     figures
         PNG images by name.
     """
@@ -97,6 +101,7 @@ class Report:
     claims: tuple[Claim, ...]
     dossiers: tuple[Dossier, ...]
     findings: tuple[Finding, ...]
+    exhibits: tuple[tuple[Exhibit, tuple[str, ...]], ...]
     figures: Mapping[str, bytes] = field(hash=False)
 
     def of(self, claim: Claim) -> tuple[Finding, ...]:
@@ -109,7 +114,7 @@ class Report:
             "claims": [
                 {
                     "id": claim.id,
-                    "statement": _flat(claim.statement),
+                    "statement": flat(claim.statement),
                     "verdict": found[0].judged.ruling.value if (found := self.of(claim)) else NOT_JUDGED,
                     "findings": [one.as_json() for one in found],
                 }
@@ -122,12 +127,14 @@ class Report:
                     "git_commit": one.run.provenance.get("git_commit"),
                     "configuration_hash": one.configuration_hash,
                     "altered": list(one.altered),
+                    **exhibit.as_json(),
+                    "figures": [f"figures/{name}.png" for name in names],
                     "attrition": [
                         {"package": _label(package), "reason": reason, "tasks": tasks}
                         for (package, reason), tasks in one.attrition.items()
                     ],
                 }
-                for one in self.dossiers
+                for one, (exhibit, names) in zip(self.dossiers, self.exhibits, strict=True)
             ],
         }
 
@@ -151,21 +158,24 @@ class Report:
             "# Claims",
             "Every registered claim with what runs say of it, judged anew on the outcomes in the run directories. A "
             "verdict names its environment and never travels to another one.",
-            _table(
+            table(
                 ("claim", "verdict", "status", "estimate", "interval", "threshold", "n", "packages", "run"),
                 [row for claim in self.claims for row in self._overview(claim)],
             ),
         ]
         for claim in self.claims:
-            parts += [f"## {_text(claim.id)}", f"**{_text(_flat(claim.statement))}**"]
+            parts += [f"## {text(claim.id)}", f"**{text(flat(claim.statement))}**"]
             found = self.of(claim)
             if not found:
                 parts.append(f"{NOT_JUDGED.capitalize()}: none of the runs is about it.")
             for one in found:
                 parts += _finding(one, link)
         parts.append("## Runs")
-        for dossier in self.dossiers:
+        for dossier, (exhibit, names) in zip(self.dossiers, self.exhibits, strict=True):
             parts += _run(dossier)
+            parts += exhibit.markdown()
+            parts += [f"![run {text(dossier.run.id)}]({link(name)})" for name in names]
+            parts += _attrition(dossier)
         return "\n\n".join(parts) + "\n"
 
     def _overview(self, claim: Claim) -> list[tuple[str, ...]]:
@@ -229,7 +239,15 @@ def make_report(claims: Sequence[Claim], dossiers: Sequence[Dossier]) -> Report:
                         more.append(_file_name(f"{claim.id}-{kind}-{dossier.run.id}", taken=figures))
                         figures[more[-1]] = render(figure, "png")
                 findings.append(Finding(dossier, judged, change, name, tuple(more)))
-    return Report(tuple(claims), tuple(dossiers), tuple(findings), figures)
+    exhibits: list[tuple[Exhibit, tuple[str, ...]]] = []
+    for dossier in dossiers:
+        exhibit = make_exhibit(dossier)
+        names: list[str] = []
+        for kind, figure in exhibit_figures(dossier, exhibit).items():
+            names.append(_file_name(f"{kind}-{dossier.run.id}", taken=figures))
+            figures[names[-1]] = render(figure, "png")
+        exhibits.append((exhibit, tuple(names)))
+    return Report(tuple(claims), tuple(dossiers), tuple(findings), tuple(exhibits), figures)
 
 
 def _file_name(words: str, *, taken: Collection[str]) -> str:
@@ -259,11 +277,11 @@ def _finding(one: Finding, link: Callable[[str], str]) -> list[str]:
     if judged.coverage is not None:
         rows.append(("coverage", f"{_share(judged.coverage.value)} of the tasks were deployed without a human"))
     rows.append(("what would change it", one.change))
-    parts = [_table(("run", _text(dossier.run.id)), rows)]
+    parts = [table(("run", text(dossier.run.id)), rows)]
     if dossier.altered:
-        parts.insert(0, f"**Run {_text(dossier.run.id)} was altered since it was run: {'; '.join(dossier.altered)}.**")
+        parts.insert(0, f"**Run {text(dossier.run.id)} was altered since it was run: {'; '.join(dossier.altered)}.**")
     parts += [
-        f"![{_text(claim.id)}, run {_text(dossier.run.id)}]({link(name)})" for name in (one.figure, *one.more) if name
+        f"![{text(claim.id)}, run {text(dossier.run.id)}]({link(name)})" for name in (one.figure, *one.more) if name
     ]
     return parts
 
@@ -279,9 +297,12 @@ def _run(dossier: Dossier) -> list[str]:
     ]
     altered = "; ".join(dossier.altered)
     facts.append(("seals", f"altered since it was run: {altered}" if altered else "as it was run"))
-    parts = [f"### {_text(dossier.run.id)}", _table(("fact", "value"), facts)]
+    return [f"### {text(dossier.run.id)}", table(("fact", "value"), facts)]
+
+
+def _attrition(dossier: Dossier) -> list[str]:
     if not dossier.attrition:
-        return [*parts, "This run has no attrition table."]
+        return ["This run has no attrition table."]
     reasons = list(dict.fromkeys(reason for _, reason in dossier.attrition))
     packages = list(dict.fromkeys(package for package, _ in dossier.attrition))
     rows = [
@@ -290,7 +311,7 @@ def _run(dossier: Dossier) -> list[str]:
     ]
     totals = (sum(dossier.attrition.get((package, reason), 0) for package in packages) for reason in reasons)
     rows.append(("all", *(str(total) for total in totals)))
-    return [*parts, "Attrition, in tasks:", _table(("package", *reasons), rows)]
+    return ["Attrition, in tasks:", table(("package", *reasons), rows)]
 
 
 _PROVENANCE: Mapping[str, str] = {
@@ -311,22 +332,6 @@ def _compared(claim: Claim) -> str:
         return f"share right of what {claim.treatment} deployed without a human"
     place = f" at task {claim.at} ± {claim.window}" if isinstance(claim, PositionClaim) else ""
     return f"{claim.treatment} against {claim.baseline}{place}, relative"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
-    lines += [f"| {' | '.join(_text(cell) for cell in row)} |" for row in rows]
-    return "\n".join(lines)
-
-
-def _text(words: str) -> str:
-    """Words that stand in Markdown for themselves, on one line."""
-    flat = _flat(words)
-    return "".join(f"\\{character}" if character in "\\`*_[]<>|" else character for character in flat)
-
-
-def _flat(words: str) -> str:
-    return " ".join(words.split())
 
 
 def _label(package: str) -> str:

@@ -16,14 +16,18 @@ def report(
         typer.Argument(metavar="[RUN]...", help="Run directories, ids or 'last'; else the newest of each experiment."),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the report into.")] = Path("reports"),
+    notebooks: Annotated[
+        bool, typer.Option("--notebooks", help="Also copy the runs' executed notebooks, without paths of this machine.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Write claims.md, claims.html and their figures from run directories alone."""
     from autodev_lab.analysis.dossier import newest_finished, open_dossier
     from autodev_lab.analysis.report import make_report
-    from autodev_lab.experiments.directory import find_run
+    from autodev_lab.experiments.directory import RunDirectory, find_run
     from autodev_lab.experiments.report import registered_claims
     from autodev_lab.experiments.seals import all_alterations
+    from autodev_lab.experiments.showing import public_notebook
     from autodev_lab.files import write_atomic
     from autodev_lab.resources import runs_directory
 
@@ -32,11 +36,17 @@ def report(
     claims = registered_claims()
     chosen = tuple(named) or newest_finished(root)
     made = make_report(claims, [open_dossier(path, claims, check=all_alterations) for path in chosen])
+    shown: dict[str, bytes] = {}
+    for path in chosen if notebooks else ():
+        name, content = public_notebook(RunDirectory(path))
+        shown[name if name not in shown else f"{Path(name).stem}-{path.name}.ipynb"] = content
     folder = out.expanduser()
     for name, image in made.figures.items():
         write_atomic(folder / "figures" / f"{name}.png", image)
     write_atomic(folder / "claims.md", made.markdown())
     write_atomic(folder / "claims.html", made.html())
+    for notebook, content in shown.items():
+        write_atomic(folder / notebook, content)
     if as_json:
         from autodev_lab.cli.output import print_json
 
@@ -49,4 +59,6 @@ def report(
     for dossier in made.dossiers:
         if dossier.altered:
             typer.echo(f"run {dossier.run.id} was altered since it was run: {'; '.join(dossier.altered)}")
+    if shown:
+        typer.echo(f"executed notebooks: {', '.join(str(folder / notebook) for notebook in shown)}")
     typer.echo(f"the report is in {folder / 'claims.md'} and {folder / 'claims.html'}")

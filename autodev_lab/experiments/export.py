@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import os
-import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from autodev_lab.analysis.claims import Claim
 from autodev_lab.analysis.seals import read_object
 from autodev_lab.errors import LabError
-from autodev_lab.execution.revisions import REVISION
 from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.private import refuse_private
 from autodev_lab.experiments.report import registered_claims
 from autodev_lab.experiments.seals import all_alterations
 from autodev_lab.files import write_atomic
-from autodev_lab.resources import cache_directory, resource
+from autodev_lab.resources import resource
 
 __all__ = ["export_run"]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip archive can hold; every member has it."""
-
-_SECRET_NAME = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
-_SHORTEST_SECRET = 12
-"""Shorter values of an environment variable are words, and are not looked for."""
-
-_SECRETS = re.compile(
-    r"\bsk-[A-Za-z0-9_-]{20,}|\bgh[opsur]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}|\bAKIA[A-Z0-9]{16}\b"
-    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}|\blin_(?:api|oauth)_[A-Za-z0-9]{20,}|\bhf_[A-Za-z0-9]{30,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
-"""The forms that keys of well-known services have."""
 
 _README = """# Run {run_id}
 
@@ -95,7 +77,7 @@ def export_run(run: RunDirectory, target: Path) -> Path:
         )
     _same_claims(run, summary)
     members = dict(_members(run, summary))
-    _refuse_private(run, members)
+    refuse_private(run, members)
     write_atomic(target, _zipped(members, run.id))
     return target
 
@@ -173,67 +155,6 @@ def _same_claims(run: RunDirectory, summary: Mapping[str, object]) -> None:
                 f"claim {entry.get('id')} is not what run {run.id} was judged by; judge it anew with "
                 f"`autodev-lab run --resume {run.id}`"
             )
-
-
-def _refuse_private(run: RunDirectory, members: Mapping[str, bytes]) -> None:
-    """Refuse when a secret or a path of this machine is left in a member."""
-    places = {str(Path.home()), str(run.path.parent), str(cache_directory()), str(Path.cwd())} - {"/"}
-    secrets = {
-        value
-        for name, value in os.environ.items()
-        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET and not Path(value).exists()
-    }
-    for name, data in members.items():
-        text = "\n".join(_texts(name, data))
-        if _SECRETS.search(text) or any(secret in text for secret in secrets):
-            raise LabError(f"{name} of run {run.id} holds what looks like a secret; nothing was written")
-        found = [place for place in sorted(places) if re.search(rf"{re.escape(place)}(?![\w.-])", text)]
-        found += _places(name, text)
-        if found:
-            raise LabError(
-                f"{name} of run {run.id} names a path of this machine (in {found[0]}); run the experiment with "
-                "packages and task files given by name or by relative path, and export that run"
-            )
-
-
-def _places(name: str, text: str) -> list[str]:
-    """Absolute paths that exist on this machine, among the values of a member that is JSON."""
-    found: list[str] = []
-
-    def walk(value: object) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(key)
-                walk(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                walk(inner)
-        elif isinstance(value, str) and len(value) > 1 and "\n" not in value:
-            path = Path(value.removeprefix(REVISION).rpartition("@")[0] if value.startswith(REVISION) else value)
-            with suppress(OSError, ValueError):  # too long, or not a path at all
-                found.extend([value] if path.is_absolute() and path.exists() else [])
-
-    documents = [text] if name.endswith(".json") else text.splitlines() if name.endswith((".jsonl", ".gz")) else []
-    for document in documents:
-        with suppress(json.JSONDecodeError):  # whatever it is, it has been looked through as text
-            walk(json.loads(document))
-    return found
-
-
-def _texts(name: str, data: bytes) -> Iterable[str]:
-    """All text in a member, compressed text included."""
-    if name.endswith(".parquet"):
-        table = pq.read_table(io.BytesIO(data))
-        for column in table.columns:
-            flat = column.combine_chunks()
-            if pa.types.is_list(flat.type):
-                flat = flat.flatten()
-            if pa.types.is_string(flat.type):
-                yield from (str(value) for value in flat.unique().to_pylist() if value is not None)
-    elif name.endswith(".gz"):
-        yield gzip.decompress(data).decode("utf-8", "replace")
-    else:
-        yield data.decode("utf-8", "replace")
 
 
 def _zipped(members: Mapping[str, bytes], folder: str) -> bytes:

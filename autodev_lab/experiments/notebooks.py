@@ -81,6 +81,9 @@ def _execute(source: Path, target: Path, plan: Plan, directory: RunDirectory) ->
 def _html(notebook: Path) -> str:
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(template_name="lab")  # type: ignore[no-untyped-call]
-    body, _ = exporter.from_filename(str(notebook))
+    try:
+        exporter = HTMLExporter(template_name="lab")  # type: ignore[no-untyped-call]
+        body, _ = exporter.from_filename(str(notebook))
+    except ValueError as error:  # nbconvert's way to say that a template is missing
+        raise LabError(f"nbconvert cannot make HTML ({error}); install nbconvert anew in this environment") from error
     return str(body)

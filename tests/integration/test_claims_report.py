@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autodev_lab.analysis.dossier import open_dossier
+from autodev_lab.analysis.frames import read_outcomes
 from autodev_lab.analysis.registration import Claim, parse_claim
 from autodev_lab.analysis.report import make_report
 from autodev_lab.analysis.seals import alterations, configuration_hash
@@ -103,10 +104,27 @@ def test_html_holds_its_figures_and_escapes_what_claims_say(run: Path) -> None:
     claims = (claim(run, statement="<script>alert(1)</script> | at last"),)
     page = make_report(claims, [open_dossier(run, claims)]).html()
     assert "<script" not in page and "&lt;script" in page
-    (image,) = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
-    assert base64.b64decode(image).startswith(b"\x89PNG")
+    images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert len(images) == 3, "the claim's, the arms and the learning curve"
+    assert all(base64.b64decode(image).startswith(b"\x89PNG") for image in images)
     assert not re.search(r'(src|href)="(?!data:)', page), "nothing is loaded from elsewhere"
-    assert page.count("<table>") == 4
+    assert page.count("<table>") == 6
+
+
+def test_a_run_shows_its_arms_and_contrasts(run: Path) -> None:
+    claims = (claim(run),)
+    made = make_report(claims, [open_dossier(run, claims)])
+    (shown,) = made.as_json()["runs"]  # type: ignore[misc]
+    outcomes = read_outcomes(run / "outcomes.parquet")
+    firsts = outcomes[~outcomes["twin"] & (outcomes["depth"] == 0)]
+    for arm, share in firsts.groupby("arm")["correct"].mean().items():
+        assert shown["arms"][arm]["correct_at_K"]["value"] == pytest.approx(share)
+    assert set(shown["arms"]) == {"team_isolated", "team_shared", "placebo"}
+    (contrast,) = shown["contrasts"]
+    right = firsts.groupby("arm")["correct"].sum()
+    assert (contrast["treatment"], contrast["baseline"]) == ("team_shared", "placebo")
+    assert contrast["estimate"] == pytest.approx(right["team_shared"] / right["placebo"] - 1)
+    assert f"| team\\_shared | placebo | correct\\_at\\_K | {100 * contrast['estimate']:+.1f} % |" in made.markdown()
 
 
 def test_every_kind_of_claim_has_its_figure(run: Path) -> None:
@@ -128,6 +146,8 @@ def test_every_kind_of_claim_has_its_figure(run: Path) -> None:
         "share-a_run",
         "share-risk_coverage_team_shared-a_run",
         "share-reliability_team_shared-a_run",
+        "arms-a_run",
+        "learning_curve-a_run",
     ]
     assert made.markdown().count("](figures/") == len(made.figures), "each is shown"
     assert all(image.startswith(b"\x89PNG") for image in made.figures.values())

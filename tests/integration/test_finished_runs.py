@@ -9,6 +9,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 from typer.testing import CliRunner
 
@@ -190,3 +191,37 @@ def test_what_cannot_be_exported_is_one_sentence(run: Path, tmp_path: Path) -> N
     (run / "summary.json").unlink()
     assert "is not finished" in lab("export", "a_run", *other, code=2)
     assert not (tmp_path / "b.zip").exists()
+
+
+# ------------------------------------------------------------------------------------------------- notebooks
+
+
+def executed(run: Path, shown: str) -> None:
+    """A notebook beside the run, as executing leaves it."""
+    cell = nbformat.v4.new_code_cell(  # type: ignore[no-untyped-call]
+        f'run_directory = "{run}"',
+        outputs=[nbformat.v4.new_output("stream", text=f"it lies in {run}/figures; {shown}\n")],  # type: ignore[no-untyped-call]
+        metadata={"papermill": {"start_time": "2026-01-01T10:00:00"}},
+    )
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"papermill": {"output_path": str(run)}})  # type: ignore[no-untyped-call]
+    (run / "notebook").mkdir(exist_ok=True)
+    (run / "notebook" / "learning.ipynb").write_text(nbformat.writes(notebook), "utf-8")  # type: ignore[no-untyped-call]
+
+
+def test_executed_notebooks_are_shown_without_places_and_hours(run: Path, tmp_path: Path) -> None:
+    executed(run, "nothing else")
+    said = lab("report", "a_run", "--out", str(tmp_path / "out"), "--notebooks")
+    assert "learning.ipynb" in said
+    text = (tmp_path / "out" / "learning.ipynb").read_text("utf-8")
+    assert 'run_directory = \\"a_run\\"' in text and "it lies in a_run/figures; nothing else" in text
+    assert str(tmp_path) not in text and "papermill" not in text
+    nbformat.validate(json.loads(text))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("kept", ["none", "a place"])
+def test_a_notebook_that_cannot_be_shown_is_one_sentence(run: Path, tmp_path: Path, kept: str) -> None:
+    if kept == "a place":
+        executed(run, f"and {Path.home()}/mine")
+    said = lab("report", "a_run", "--out", str(tmp_path / "out"), "--notebooks", code=2)
+    assert ("names a path of this machine" if kept == "a place" else "has no executed notebook") in said
+    assert not (tmp_path / "out").exists(), "nothing is half written"

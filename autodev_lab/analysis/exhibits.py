@@ -1,0 +1,197 @@
+"""What a run showed beside its claims: its arms, its contrasts, its gates, and what no held-out test can tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from matplotlib.figure import Figure
+
+from autodev_lab.analysis.claims import Judged
+from autodev_lab.analysis.contrasts import contrast_effects
+from autodev_lab.analysis.dossier import Dossier
+from autodev_lab.analysis.estimates import Estimate
+from autodev_lab.analysis.figures import arms_figure, learning_curve
+from autodev_lab.analysis.frames import arm_rows
+from autodev_lab.analysis.gates import GateSummary, gate_summaries
+from autodev_lab.analysis.killing import KillingTests, killing_tests
+from autodev_lab.analysis.markdown import table
+from autodev_lab.analysis.metrics import arm_metrics
+from autodev_lab.analysis.operator_figure import operator_figure
+
+__all__ = ["Exhibit", "exhibit_figures", "make_exhibit"]
+
+_SHARES = ("correct_at_K", "solved_at_K", "escaped")
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """What a run showed beside its claims; exploratory, all of it.
+
+    Parameters
+    ----------
+    arms
+        Endpoints by arm, twins left out; intervals of 95 % over packages.
+    contrasts
+        Pairs of arms that the experiment compares, against "no effect"; intervals of 95 % each.
+    gates
+        Gates by arm; empty when the experiment is not about them.
+    killing
+        Tasks whose bug no held-out test notices.
+    """
+
+    arms: Mapping[str, Mapping[str, Estimate]] = field(hash=False)
+    contrasts: tuple[Judged, ...]
+    gates: tuple[GateSummary, ...]
+    killing: KillingTests
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data; what is not defined or not bounded is null."""
+        told = ("treatment", "baseline", "endpoint", "estimate", "ci", "n", "clusters", "p", "method", "noise_floor")
+        return {
+            "arms": {
+                arm: {
+                    name: {"value": _finite(one.value), "ci": [_finite(one.low), _finite(one.high)], "n": one.n}
+                    for name, one in estimates.items()
+                }
+                for arm, estimates in self.arms.items()
+            },
+            "contrasts": [{name: one.as_json()[name] for name in (*told, "why")} for one in self.contrasts],
+            "gates": [one.as_json() for one in self.gates],
+            "killing_tests": self.killing.as_json(),
+        }
+
+    def markdown(self) -> list[str]:
+        """Paragraphs and tables."""
+        parts = [
+            "Arms (share of tasks, with intervals of 95 % over packages; candidates a task):",
+            table(("arm", "correct", "solved", "escaped", "candidates", "n"), [self._arm(arm) for arm in self.arms]),
+        ]
+        if self.contrasts:
+            parts += [
+                "Contrasts (exploratory; relative difference, intervals of 95 % each, not adjusted for their number):",
+                table(
+                    ("arm", "against", "endpoint", "difference", "95 % interval", "noise floor", "n", "packages"),
+                    [_contrast(one) for one in self.contrasts],
+                ),
+            ]
+        if self.gates:
+            parts += [
+                "Gates (changes that reached the gate; right: of those it let through without a person):",
+                table(
+                    ("arm", "changes", "let through", "right", "wrong", "stopped", "rolled back", "escaped", "minutes"),
+                    [_gate(one) for one in self.gates],
+                ),
+                "*Wrong* counts the wrong changes that reached the gate, *stopped* those that it sent to a person, "
+                "*rolled back* those that the rollout stopped before production, *escaped* those that reached "
+                "production without a person; *minutes* are a person's, a change.",
+            ]
+            if any(one.matched for one in self.gates):
+                parts += [
+                    "At the same coverage, the share of wrong changes among those let through, less that of a control:",
+                    table(("arm", "control", "difference", "95 % interval"), self._matched()),
+                ]
+        if self.killing.unknown < self.killing.tasks:
+            parts.append(f"Held-out tests: {self.killing.in_words()}.")
+        return parts
+
+    def _arm(self, arm: str) -> tuple[str, ...]:
+        estimates = self.arms[arm]
+        return (
+            arm,
+            *(_share(estimates[name]) for name in _SHARES),
+            f"{estimates['candidates_mean'].value:.2f}",
+            str(estimates["correct_at_K"].n),
+        )
+
+    def _matched(self) -> list[tuple[str, ...]]:
+        return [
+            (gate.arm, one.control.replace("_", " "), f"{one.difference:+.3f}", _ends(one.low, one.high, "+.3f"))
+            for gate in self.gates
+            for one in gate.matched
+        ]
+
+
+def make_exhibit(dossier: Dossier) -> Exhibit:
+    """Sum up a run's arms, contrasts and gates from its outcomes.
+
+    Parameters
+    ----------
+    dossier
+        The run, opened.
+    """
+    outcomes = dossier.run.outcomes
+    contrasts = contrast_effects(
+        outcomes,
+        dossier.contrasts,
+        endpoint=dossier.endpoint,
+        experiment=dossier.experiment,
+        environment=dossier.environment,
+    )
+    return Exhibit(
+        {arm: arm_metrics(arm_rows(outcomes, arm)) for arm in dossier.arms},
+        contrasts,
+        gate_summaries(outcomes, dossier.arms) if dossier.gates else (),
+        killing_tests(outcomes),
+    )
+
+
+def exhibit_figures(dossier: Dossier, exhibit: Exhibit) -> dict[str, Figure]:
+    """Figures of a run as a whole: its arms, its learning curve, and kinds of bug against kinds of repair."""
+    arms = list(exhibit.arms)
+    claimed = [arm for one in dossier.judged for arm in one.claim.arms if arm in arms]
+    outcomes = dossier.run.outcomes
+    drawn = {
+        "arms": arms_figure(exhibit.arms, budget=dossier.budget),
+        "learning_curve": learning_curve(outcomes, arms, budget=dossier.budget, banded=claimed[:2] or arms[:1]),
+    }
+    operators = operator_figure(outcomes, budget=dossier.budget)
+    if operators is not None:
+        drawn["operators"] = operators
+    return drawn
+
+
+def _contrast(one: Judged) -> tuple[str, ...]:
+    effect, claim = one.effect, one.claim
+    interval = _ends(100 * effect.low, 100 * effect.high, "+.1f") if math.isfinite(effect.low) else "unbounded"
+    return (
+        claim.treatment,
+        claim.baseline,
+        claim.endpoint,
+        f"{100 * effect.estimate:+.1f} %" if math.isfinite(effect.estimate) else "not known",
+        interval,
+        f"{100 * one.noise_floor:.1f} %" if math.isfinite(one.noise_floor) else "not known",
+        str(effect.n),
+        str(effect.clusters),
+    )
+
+
+def _gate(one: GateSummary) -> tuple[str, ...]:
+    return (
+        one.arm,
+        str(one.coverage.n),
+        _share(one.coverage),
+        _share(one.right) if one.right.n else "none",
+        str(one.wrong),
+        str(one.stopped),
+        str(one.rolled_back),
+        str(one.escaped),
+        f"{one.human_minutes:.1f}" if math.isfinite(one.human_minutes) else "",
+    )
+
+
+def _share(one: Estimate) -> str:
+    if not math.isfinite(one.value):
+        return "not known"
+    low, high = max(0.0, one.low), min(1.0, one.high)
+    return f"{one.value:.3f} {_ends(low, high, '.2f')}" if math.isfinite(one.low) else f"{one.value:.3f}"
+
+
+def _ends(low: float, high: float, form: str) -> str:
+    ends = (f"{end:{form}}" if math.isfinite(end) else "unbounded" for end in (low, high))
+    return f"[{', '.join(ends)}]"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
