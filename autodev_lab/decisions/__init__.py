@@ -1,7 +1,7 @@
 """The gate: how risky a change is, how sure the lab is, what it does, and who is asked."""
 
 from autodev_lab.decisions.calibration import BinnedBetaCalibrator, PlattCalibrator
-from autodev_lab.decisions.catalogue import Gate, check_gate_names, make_gate
+from autodev_lab.decisions.catalogue import Gate, check_gate_names, make_gate, plugin_hashes
 from autodev_lab.decisions.controls import (
     DeployReviewedPolicy,
     RandomPolicy,
@@ -34,4 +34,5 @@ __all__ = [
     "lines_of",
     "make_gate",
     "measures_of",
+    "plugin_hashes",
 ]

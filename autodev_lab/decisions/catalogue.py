@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-from collections.abc import Callable, Mapping
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar, cast
 
@@ -22,7 +25,7 @@ from autodev_lab.decisions.risk import FiveFactorRisk
 from autodev_lab.errors import LabError
 from autodev_lab.protocols import Calibrator, Policy, RiskModel
 
-__all__ = ["CALIBRATORS", "POLICIES", "RISKS", "Gate", "check_gate_names", "make_gate"]
+__all__ = ["CALIBRATORS", "POLICIES", "RISKS", "Gate", "check_gate_names", "make_gate", "plugin_hashes"]
 
 Part = TypeVar("Part")
 
@@ -101,6 +104,34 @@ def make_gate(policy: str, risk: str = "", calibrator: str = "", *, quality: Lab
 def check_gate_names(policy: str, risk: str = "", calibrator: str = "") -> None:
     """Refuse names that `make_gate` would refuse, in the same sentence."""
     make_gate(policy, risk, calibrator)
+
+
+def plugin_hashes(names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 (16 hexadecimal digits) of the files that define classes named ``module:Class``; others are left out.
+
+    What such a module imports in turn is not looked at, and a class without a Python file has an empty hash.
+
+    Parameters
+    ----------
+    names
+        Names as `make_gate` takes them.
+
+    Examples
+    --------
+    >>> plugin_hashes(["learned", ""])
+    {}
+    >>> [len(digest) for digest in plugin_hashes(["autodev_lab.decisions.policy:PublishedPolicy"]).values()]
+    [16]
+    """
+    hashes: dict[str, str] = {}
+    for name in sorted({name for name in names if ":" in name}):
+        try:
+            found = importlib.util.find_spec(name.partition(":")[0])
+        except (ImportError, ValueError):  # `make_gate` says what is wrong with it
+            found = None
+        path = Path(found.origin) if found is not None and found.origin and found.has_location else None
+        hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path is not None and path.is_file() else ""
+    return hashes
 
 
 def _given(make: Callable[[LabelQuality], Part], quality: LabelQuality) -> Callable[[], Part]:

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from autodev_lab.decisions import PRODUCTION_POWER
+from autodev_lab.decisions import PRODUCTION_POWER, plugin_hashes
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.platform import TeamSpec
@@ -236,6 +236,11 @@ class Plan:
     def team(self, arm: str) -> TeamSpec:
         """The team of an arm."""
         return self.experiment.arms[arm].team(self.parameters)
+
+    def plugins(self, arm: str) -> dict[str, str]:
+        """Hashes of the user's own code that an arm's gate runs, by its name in the plan."""
+        team = self.team(arm)
+        return plugin_hashes((team.policy, team.risk, team.calibrator))
 
     def agent_seed(self, cell: Cell) -> int:
         """Seed of a cell's agents."""

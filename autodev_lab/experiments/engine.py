@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autodev_lab.analysis.frames import Run, compare, read_run
+from autodev_lab.analysis.seals import read_object
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.design import Cell, Plan, load_experiment, make_plan
 from autodev_lab.experiments.directory import RunDirectory, create_run, find_run
 from autodev_lab.experiments.jobs import JobRunner, cell_key
 from autodev_lab.experiments.progress import Reporter, reporter
-from autodev_lab.experiments.provenance import code_hash, provenance
+from autodev_lab.experiments.provenance import code_hash, plugins_of, provenance
 from autodev_lab.experiments.report import write_report
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, InlineWorkers, Job, ProcessWorkers, Workers
@@ -175,7 +176,7 @@ def _locked(plan: Plan, directory: RunDirectory, options: Options, settings: Set
         packages = _prepare(plan, directory, settings, workers, watch)
         tasks_hash = hashlib.sha256(directory.tasks.read_bytes()).hexdigest()
         done = {cell for cell in plan.cells() if directory.is_done(cell, _key(plan, cell, tasks_hash, settings))}
-        if not done or not directory.provenance.exists():
+        if not done or _ran_on_other_code(plan, directory):
             record = provenance(plan, sandbox=sandbox, packages=packages, tasks_hash=tasks_hash, workers=count)
             directory.write_json(directory.provenance, record)
         try:
@@ -188,6 +189,13 @@ def _locked(plan: Plan, directory: RunDirectory, options: Options, settings: Set
                 _finish(plan, directory, done)
             raise Interrupted(directory.path, len(done), len(plan.cells())) from None
     return _finish(plan, directory, done)
+
+
+def _ran_on_other_code(plan: Plan, directory: RunDirectory) -> bool:
+    """Whether cells will be run with other code of the user's than the provenance says, or it is not there."""
+    if not directory.provenance.exists():
+        return True
+    return read_object(directory.provenance).get("plugins", {}) != plugins_of(plan)
 
 
 def _key(plan: Plan, cell: Cell, tasks_hash: str, settings: Settings) -> str:

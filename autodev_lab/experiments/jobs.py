@@ -143,7 +143,7 @@ def cell_key(plan: Plan, cell: Cell, tasks_hash: str, code_hash: str) -> str:
     tasks_hash
         SHA-256 of the run's tasks.
     code_hash
-        Of the lab's code.
+        Of the lab's code; that of the user's own parts is looked up.
     """
     content = {
         "team": asdict(plan.team(cell.arm)),
@@ -154,5 +154,6 @@ def cell_key(plan: Plan, cell: Cell, tasks_hash: str, code_hash: str) -> str:
         "tasks": tasks_hash,
         "code": code_hash,
         "dictionary": VERSION,
+        "plugins": plan.plugins(cell.arm),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -14,7 +14,7 @@ from pathlib import Path
 from autodev_lab.analysis.dictionary import VERSION
 from autodev_lab.experiments.design import Plan
 
-__all__ = ["code_hash", "provenance"]
+__all__ = ["code_hash", "plugins_of", "provenance"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _NO_INFLUENCE = ("analysis", "cli", "testing")
@@ -34,6 +34,11 @@ def code_hash() -> str:
             digest.update(relative.as_posix().encode() + b"\0")
             digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def plugins_of(plan: Plan) -> dict[str, str]:
+    """Hashes of the user's own code that the gates of a plan run."""
+    return {name: digest for arm in plan.arms for name, digest in plan.plugins(arm).items()}
 
 
 def provenance(
@@ -56,6 +61,7 @@ def provenance(
         "git_commit": commit,
         "git_dirty": dirty,
         "code_hash": code_hash(),
+        "plugins": plugins_of(plan),
         "configuration_hash": plan.configuration_hash,
         "dictionary_version": VERSION,
         "tasks_hash": tasks_hash,

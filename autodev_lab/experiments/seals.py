@@ -8,7 +8,7 @@ from autodev_lab.analysis.seals import alterations, read_object
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.jobs import cell_key
-from autodev_lab.experiments.provenance import code_hash
+from autodev_lab.experiments.provenance import code_hash, plugins_of
 
 __all__ = ["all_alterations"]
 
@@ -32,6 +32,8 @@ def all_alterations(run: Path) -> tuple[str, ...]:
         plan = directory.read_plan()
     except LabError:
         return ("spec.json is not the configuration that was run",)
+    if provenance.get("plugins", {}) != plugins_of(plan):
+        return found
     foreign = [
         cell.name
         for cell in plan.cells()
