@@ -29,9 +29,11 @@ __all__ = [
     "Parameters",
     "Plan",
     "available_experiments",
+    "explain",
     "load_experiment",
     "make_plan",
     "parse_overrides",
+    "read_experiment",
 ]
 
 TWIN_SUFFIX = "_twin"
@@ -210,6 +212,16 @@ class Plan:
     seed: int
 
     @property
+    def name(self) -> str:
+        """Of the experiment."""
+        return self.experiment.name
+
+    @property
+    def notebook(self) -> str:
+        """The experiment's notebook; empty when it has none."""
+        return self.experiment.notebook
+
+    @property
     def arms(self) -> tuple[str, ...]:
         """Arms that run, in the experiment's order."""
         return self.parameters.arms or tuple(self.experiment.arms)
@@ -310,22 +322,41 @@ def load_experiment(name: str | Path) -> Experiment:
     >>> load_experiment("learning").name
     'learning'
     """
+    data = read_experiment(name)
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise LabError(f"{_file_of(name)} is not an experiment: {explain(error)}; correct the file") from error
+
+
+def read_experiment(name: str | Path) -> Mapping[str, object]:
+    """The YAML of an experiment by its name, or of a file of the user's; not validated.
+
+    Raises
+    ------
+    LabError
+        If there is no such experiment, or the file does not hold a mapping.
+    """
+    path = _file_of(name)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LabError(f"{path} is not readable YAML ({str(error).splitlines()[0]}); correct the file") from error
+    if not isinstance(data, dict):
+        raise LabError(f"{path} is not an experiment: it holds no mapping; correct the file")
+    return data
+
+
+def _file_of(name: str | Path) -> Path:
     text = str(name)
     if text.endswith((".yaml", ".yml")):
         path = Path(text).expanduser()
         if not path.is_file():
             raise LabError(f"{path} does not exist; name a file or one of {_joined(available_experiments())}")
-    elif text in available_experiments():
-        path = resource(f"experiments/{text}.yaml")
-    else:
-        raise LabError(f"no experiment is called {text!r}; choose one of {_joined(available_experiments())}")
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Experiment.model_validate(data)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LabError(f"{path} is not readable YAML ({str(error).splitlines()[0]}); correct the file") from error
-    except ValidationError as error:
-        raise LabError(f"{path} is not an experiment: {_explain(error)}; correct the file") from error
+        return path
+    if text in available_experiments():
+        return resource(f"experiments/{text}.yaml")
+    raise LabError(f"no experiment is called {text!r}; choose one of {_joined(available_experiments())}")
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
@@ -334,7 +365,7 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
     Raises
     ------
     LabError
-        If a text has no ``=`` or the key is not a parameter.
+        If a text has no ``=``.
 
     Examples
     --------
@@ -347,7 +378,6 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
         key = key.strip().replace("-", "_")
         if not separator or not key:
             raise LabError(f"-p takes key=value, not {pair!r}; for example -p budget=10")
-        _check_key(key)
         overrides[key] = value.strip()
     return overrides
 
@@ -383,7 +413,7 @@ def make_plan(
     try:
         parameters = Parameters.model_validate(merged)
     except ValidationError as error:
-        raise LabError(f"{_explain(error)}; correct it with -p key=value") from error
+        raise LabError(f"{explain(error)}; correct it with -p key=value") from error
     for arm in parameters.arms:
         if arm not in experiment.arms:
             raise LabError(f"{experiment.name} has no arm {arm!r}; choose among {_joined(experiment.arms)}")
@@ -415,7 +445,7 @@ def _joined(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """First problem of a validation, in one line that repeats the value."""
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])

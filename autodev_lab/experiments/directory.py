@@ -26,16 +26,35 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.design import Cell, Plan
+from autodev_lab.experiments.design import Plan
 from autodev_lab.experiments.rows import parquet_bytes
 from autodev_lab.files import write_atomic
 
 __all__ = ["RunDirectory", "create_run", "find_run", "runs_before"]
+
+
+class Named(Protocol):
+    """A cell, by the name of its files."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class NamedPlan(Protocol):
+    """A plan, by what names its directory."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def profile(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
 
 
 class RunDirectory:
@@ -98,14 +117,25 @@ class RunDirectory:
         """Write an object as indented, strict JSON."""
         write_atomic(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
+    @property
+    def is_study(self) -> bool:
+        """Whether `spec.json` is a study's, which has no team and no stream."""
+        try:
+            spec = json.loads(self.spec.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(spec, dict) and isinstance(spec.get("experiment"), dict) and "study" in spec["experiment"]
+
     def read_plan(self) -> Plan:
-        """The plan of `spec.json`.
+        """The plan of `spec.json`, of an experiment with a team.
 
         Raises
         ------
         LabError
-            If the file is missing or damaged.
+            If the file is missing or damaged, or is a study's.
         """
+        if self.is_study:
+            raise LabError(f"run {self.id} is a study without a team, which has no tasks to look at; name another run")
         try:
             return Plan.from_json(json.loads(self.spec.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
@@ -115,7 +145,7 @@ class RunDirectory:
 
     # ------------------------------------------------------------------------------------------------- cells
 
-    def write_cell(self, cell: Cell, key: str, table: pa.Table, traces: Iterable[str]) -> None:
+    def write_cell(self, cell: Named, key: str, table: pa.Table, traces: Iterable[str]) -> None:
         """Record a finished cell: rows, traces, and last the small file that makes it count.
 
         Parameters
@@ -135,7 +165,7 @@ class RunDirectory:
         }
         self.write_json(self.cells / f"{cell.name}.json", seal)
 
-    def is_done(self, cell: Cell, key: str) -> bool:
+    def is_done(self, cell: Named, key: str) -> bool:
         """Whether a cell is there, whole, and made from the same inputs by the same code."""
         try:
             seal = json.loads((self.cells / f"{cell.name}.json").read_text(encoding="utf-8"))
@@ -149,12 +179,12 @@ class RunDirectory:
             hashlib.sha256(trace).hexdigest(),
         )
 
-    def read_cell(self, cell: Cell) -> pa.Table:
+    def read_cell(self, cell: Named) -> pa.Table:
         """Rows of a finished cell."""
         with (self.cells / f"{cell.name}.parquet").open("rb") as stream:
             return pq.read_table(stream)
 
-    def read_trace(self, cell: Cell) -> tuple[dict[str, object], ...]:
+    def read_trace(self, cell: Named) -> tuple[dict[str, object], ...]:
         """Traces of a finished cell, one a task.
 
         Raises
@@ -171,7 +201,7 @@ class RunDirectory:
             ) from error
         return tuple(json.loads(line) for line in text.splitlines())
 
-    def write_outcomes(self, cells: Iterable[Cell]) -> pa.Table:
+    def write_outcomes(self, cells: Iterable[Named]) -> pa.Table:
         """Concatenate finished cells, in the order given, into `outcomes.parquet`."""
         table = pa.concat_tables([self.read_cell(cell) for cell in cells]).combine_chunks()
         write_atomic(self.outcomes, parquet_bytes(table))
@@ -182,7 +212,7 @@ class RunDirectory:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def create_run(root: Path, plan: Plan, *, out: Path | None = None, now: datetime | None = None) -> RunDirectory:
+def create_run(root: Path, plan: NamedPlan, *, out: Path | None = None, now: datetime | None = None) -> RunDirectory:
     """Make a new run directory below `root`, named by time, experiment, profile and seed.
 
     Parameters
@@ -200,7 +230,7 @@ def create_run(root: Path, plan: Plan, *, out: Path | None = None, now: datetime
     if out is not None:
         return _claim_folder(out.expanduser().absolute())
     stamp = (now or datetime.now()).strftime("%Y%m%d-%H%M%S")
-    base = f"{stamp}-{plan.experiment.name}-{plan.profile}-s{plan.seed}"
+    base = f"{stamp}-{plan.name}-{plan.profile}-s{plan.seed}"
     try:
         root.mkdir(parents=True, exist_ok=True)
         for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
@@ -250,7 +280,7 @@ def find_run(name: str | Path, root: Path) -> RunDirectory:
     raise LabError(f"there is no run {text!r}, as a path or in {root}; give a run directory or its id")
 
 
-def runs_before(root: Path, plan: Plan, run_id: str) -> int:
+def runs_before(root: Path, plan: NamedPlan, run_id: str) -> int:
     """How many other finished runs of the experiment lie beside this one: the looks already taken."""
     count = 0
     for path in sorted(root.glob("*/summary.json")):
@@ -260,5 +290,5 @@ def runs_before(root: Path, plan: Plan, run_id: str) -> int:
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        count += isinstance(data, dict) and data.get("experiment") == plan.experiment.name
+        count += isinstance(data, dict) and data.get("experiment") == plan.name
     return count

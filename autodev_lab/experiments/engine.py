@@ -16,15 +16,12 @@ from pathlib import Path
 from autodev_lab.analysis.frames import Run, compare, read_run
 from autodev_lab.analysis.seals import read_object
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.design import Cell, Plan, load_experiment, make_plan
+from autodev_lab.experiments.conduct import AnyPlan, Conduct, conduct_of, plan_of, read_any_plan
 from autodev_lab.experiments.directory import RunDirectory, create_run, find_run
-from autodev_lab.experiments.jobs import JobRunner, cell_key
 from autodev_lab.experiments.progress import Reporter, reporter
-from autodev_lab.experiments.provenance import code_hash, plugins_of, provenance
-from autodev_lab.experiments.report import write_report
+from autodev_lab.experiments.provenance import code_hash, provenance
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, InlineWorkers, Job, ProcessWorkers, Workers
-from autodev_lab.experiments.worlds import maker_of
 from autodev_lab.resources import cache_directory, runs_directory
 
 __all__ = ["Interrupted", "Options", "RunResult", "compare", "execute", "load_run", "run_experiment"]
@@ -128,13 +125,13 @@ def run_experiment(
     options = Options(workers, weak_sandbox, offline, notebook, mlflow, progress)
     if resume is not None:
         directory = find_run(resume, runs_directory())
-        plan = directory.read_plan()
-        if name is not None and str(name) not in (plan.experiment.name, f"{plan.experiment.name}.yaml"):
-            raise LabError(f"{directory.path} is a run of {plan.experiment.name}, not of {name}; leave the name out")
+        plan = read_any_plan(directory)
+        if name is not None and str(name) not in (plan.name, f"{plan.name}.yaml"):
+            raise LabError(f"{directory.path} is a run of {plan.name}, not of {name}; leave the name out")
         return execute(plan, directory, options)
     if name is None:
         raise LabError("name an experiment to run, or a run to resume")
-    plan = make_plan(load_experiment(name), profile=profile, seed=seed, overrides=overrides)
+    plan = plan_of(name, profile=profile, seed=seed, overrides=overrides)
     directory = create_run(runs_directory(), plan, out=Path(out) if out is not None else None)
     return execute(plan, directory, options, fresh=True)
 
@@ -150,7 +147,7 @@ def load_run(name: str | Path = "last") -> Run:
     return read_run(find_run(name, runs_directory()).path)
 
 
-def execute(plan: Plan, directory: RunDirectory, options: Options, *, fresh: bool = False) -> RunResult:
+def execute(plan: AnyPlan, directory: RunDirectory, options: Options, *, fresh: bool = False) -> RunResult:
     """Carry a plan out in a directory; `fresh` ones are removed again when they fail before they have tasks."""
     watch = reporter(options.progress)
     settings = Settings(str(cache_directory()), code_hash(), options.offline, options.weak_sandbox)
@@ -163,53 +160,57 @@ def execute(plan: Plan, directory: RunDirectory, options: Options, *, fresh: boo
                     directory.discard()
                 raise
         # the notebook's own call needs the lock
-        return _mirror(plan, result, options, watch)
+        return _mirror(plan, result, options, settings, watch)
     finally:
         watch.close()
 
 
-def _locked(plan: Plan, directory: RunDirectory, options: Options, settings: Settings, watch: Reporter) -> RunResult:
+def _locked(plan: AnyPlan, directory: RunDirectory, options: Options, settings: Settings, watch: Reporter) -> RunResult:
     directory.write_json(directory.spec, plan.as_json())
-    sandbox = maker_of(plan).sandbox(settings)
+    conduct = conduct_of(directory, settings)
+    sandbox = conduct.sandbox()
     count = options.workers or os.cpu_count() or 1
-    with _workers(directory, settings, count) as workers:
-        packages = _prepare(plan, directory, settings, workers, watch)
-        tasks_hash = hashlib.sha256(directory.tasks.read_bytes()).hexdigest()
-        done = {cell for cell in plan.cells() if directory.is_done(cell, _key(plan, cell, tasks_hash, settings))}
-        if not done or _ran_on_other_code(plan, directory):
-            record = provenance(plan, sandbox=sandbox, packages=packages, tasks_hash=tasks_hash, workers=count)
+    with _workers(directory, conduct, settings, count) as workers:
+        packages = _prepare(conduct, workers, watch)
+        inputs_hash = hashlib.sha256(directory.tasks.read_bytes()).hexdigest()
+        done = {cell.name for cell in conduct.cells if directory.is_done(cell, conduct.key(cell, inputs_hash))}
+        if not done or _ran_on_other_code(conduct, directory):
+            record = provenance(
+                plan.configuration_hash,
+                plugins=conduct.plugins(),
+                sandbox=sandbox,
+                packages=packages,
+                tasks_hash=inputs_hash,
+                workers=count,
+            )
             directory.write_json(directory.provenance, record)
         try:
-            _run_cells(plan, directory, workers, watch, done)
+            _run_cells(conduct, workers, watch, done)
         except KeyboardInterrupt:
             # a second interrupt during the clean-up must not hide the first
             with suppress(KeyboardInterrupt):
                 workers.close()
             if done:
-                _finish(plan, directory, done)
-            raise Interrupted(directory.path, len(done), len(plan.cells())) from None
-    return _finish(plan, directory, done)
+                _finish(conduct, directory, done)
+            raise Interrupted(directory.path, len(done), len(conduct.cells)) from None
+    return _finish(conduct, directory, done)
 
 
-def _ran_on_other_code(plan: Plan, directory: RunDirectory) -> bool:
+def _ran_on_other_code(conduct: Conduct, directory: RunDirectory) -> bool:
     """Whether cells will be run with other code of the user's than the provenance says, or it is not there."""
     if not directory.provenance.exists():
         return True
-    return read_object(directory.provenance).get("plugins", {}) != plugins_of(plan)
-
-
-def _key(plan: Plan, cell: Cell, tasks_hash: str, settings: Settings) -> str:
-    return cell_key(plan, cell, tasks_hash, settings.code_hash)
+    return read_object(directory.provenance).get("plugins", {}) != conduct.plugins()
 
 
 @contextmanager
-def _workers(directory: RunDirectory, settings: Settings, count: int) -> Iterator[Workers]:
+def _workers(directory: RunDirectory, conduct: Conduct, settings: Settings, count: int) -> Iterator[Workers]:
     """Workers that are closed whatever happens; one alone is this process."""
     workers: Workers
     if count > 1:
         workers = ProcessWorkers(directory.path, count, [json.dumps(settings.as_json())])
     else:
-        workers = InlineWorkers(JobRunner(directory.path, settings))
+        workers = InlineWorkers(conduct)
     try:
         yield workers
     finally:
@@ -237,64 +238,58 @@ class _Progress:
         self._watch.update(int(self._done + sum(self._running.values())), job.name)
 
 
-def _prepare(
-    plan: Plan, directory: RunDirectory, settings: Settings, workers: Workers, watch: Reporter
-) -> Mapping[str, str]:
+def _prepare(conduct: Conduct, workers: Workers, watch: Reporter) -> Mapping[str, str]:
     """Make `tasks.jsonl` unless it is there; returns the content hash of every package."""
-    packages = maker_of(plan).to_build(plan, directory)
+    packages, size = conduct.to_build()
     if packages:
-        largest = max(plan.parameters.pool(package) for package in packages)
-        watch.stage("building tasks", len(packages) * largest)
-        listener = _Progress(watch, largest, lambda job, answer: None)
+        watch.stage(f"building {conduct.unit}", len(packages) * size)
+        listener = _Progress(watch, size, lambda job, answer: None)
         workers.run([Job("build", package) for package in packages], listener)
-    return maker_of(plan).assemble(plan, directory, settings)
+    return conduct.assemble()
 
 
-def _run_cells(plan: Plan, directory: RunDirectory, workers: Workers, watch: Reporter, done: set[Cell]) -> None:
+def _run_cells(conduct: Conduct, workers: Workers, watch: Reporter, done: set[str]) -> None:
     """Run what is not done yet, adding to `done` as cells are finished."""
-    by_name = {cell.name: cell for cell in plan.cells()}
-    waiting = [cell for cell in plan.schedule() if cell not in done]
+    waiting = [cell for cell in conduct.schedule if cell.name not in done]
     if not waiting:
         return
     if done:
-        watch.say(f"{len(done)} of {len(by_name)} cells are there already")
-    tasks = maker_of(plan).to_explore(plan, directory, {cell.replicate for cell in waiting})
+        watch.say(f"{len(done)} of {len(conduct.cells)} cells are there already")
+    tasks = conduct.to_explore(waiting)
     if tasks:
         watch.stage("looking at tasks", len(tasks))
         workers.run([Job("task", task) for task in tasks], _Progress(watch, 1, lambda job, answer: None))
-    size = plan.parameters.tasks_per_package * max(1, len(plan.parameters.packages))
-    watch.stage("running cells, in tasks", len(waiting) * size)
-    listener = _Progress(watch, size, lambda job, answer: done.add(by_name[job.name]))
+    watch.stage(f"running cells, in {conduct.unit}", len(waiting) * conduct.cell_size)
+    listener = _Progress(watch, conduct.cell_size, lambda job, answer: done.add(job.name))
     workers.run([Job("cell", cell.name) for cell in waiting], listener)
 
 
-def _finish(plan: Plan, directory: RunDirectory, done: Collection[Cell]) -> RunResult:
+def _finish(conduct: Conduct, directory: RunDirectory, done: Collection[str]) -> RunResult:
     """Everything that follows from the cells."""
-    cells = [cell for cell in plan.cells() if cell in done]
+    cells = [cell for cell in conduct.cells if cell.name in done]
     directory.write_outcomes(cells)
-    summary, words = write_report(plan, directory, done=len(cells))
+    summary, words = conduct.report(len(cells), draw=True)
     return RunResult(directory.path, summary, words)
 
 
-def _mirror(plan: Plan, result: RunResult, options: Options, watch: Reporter) -> RunResult:
+def _mirror(plan: AnyPlan, result: RunResult, options: Options, settings: Settings, watch: Reporter) -> RunResult:
     """Notebook and MLflow. They are views: when one fails the run is whole, and the user is told."""
     if not (options.notebook or options.mlflow):
         return result
     directory = RunDirectory(result.path)
+    conduct = conduct_of(directory, settings)
     if options.notebook:
         from autodev_lab.experiments.notebooks import execute_notebook
 
         watch.say("executing the notebook")
         _try(lambda: execute_notebook(plan, directory), watch)
     if options.mlflow:
-        from autodev_lab.experiments.tracking import mirror
-
         watch.say("writing to MLflow")
-        _try(lambda: mirror(plan, directory, result.summary), watch)
+        _try(lambda: conduct.mirror(result.summary), watch)
     with directory.lock():
         done = result.summary["cells"]
         assert isinstance(done, dict)
-        summary, words = write_report(plan, directory, done=done["done"], draw=False)
+        summary, words = conduct.report(done["done"], draw=False)
     return RunResult(result.path, summary, words)
 
 

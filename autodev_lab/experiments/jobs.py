@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from autodev_lab.analysis.dictionary import VERSION
 from autodev_lab.experiments.design import Cell, Plan
@@ -27,9 +26,9 @@ __all__ = ["JobRunner", "cell_key"]
 class JobRunner:
     """Does jobs for one run directory; keeps its world open between cells."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
-        self._directory = RunDirectory(path)
-        self._plan = self._directory.read_plan()
+    def __init__(self, directory: RunDirectory, plan: Plan, settings: Settings) -> None:
+        self._directory = directory
+        self._plan = plan
         self._settings = settings
         self._cells = {cell.name: cell for cell in self._plan.cells()}
         self._world: World | None = None

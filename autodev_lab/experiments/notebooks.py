@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.design import Plan
+from autodev_lab.experiments.conduct import AnyPlan
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.files import write_atomic
 from autodev_lab.resources import resource
@@ -19,7 +19,7 @@ CELL_SECONDS = 600
 """A cell that reads a finished run takes seconds; one that takes this long hangs."""
 
 
-def execute_notebook(plan: Plan, directory: RunDirectory) -> Path | None:
+def execute_notebook(plan: AnyPlan, directory: RunDirectory) -> Path | None:
     """Execute the notebook into the run directory, with an HTML copy beside it.
 
     Returns
@@ -32,9 +32,9 @@ def execute_notebook(plan: Plan, directory: RunDirectory) -> Path | None:
     LabError
         If a cell of the notebook fails, or there is no kernel to run it with.
     """
-    if not plan.experiment.notebook:
+    if not plan.notebook:
         return None
-    source = resource(plan.experiment.notebook)
+    source = resource(plan.notebook)
     target = directory.notebook / source.name
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
@@ -46,7 +46,7 @@ def execute_notebook(plan: Plan, directory: RunDirectory) -> Path | None:
     return target
 
 
-def _execute(source: Path, target: Path, plan: Plan, directory: RunDirectory) -> None:
+def _execute(source: Path, target: Path, plan: AnyPlan, directory: RunDirectory) -> None:
     import papermill
     from jupyter_client.kernelspec import NoSuchKernel
     from papermill.exceptions import PapermillExecutionError

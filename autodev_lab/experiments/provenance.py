@@ -12,9 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from autodev_lab.analysis.dictionary import VERSION
-from autodev_lab.experiments.design import Plan
 
-__all__ = ["code_hash", "plugins_of", "provenance"]
+__all__ = ["code_hash", "provenance"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _NO_INFLUENCE = ("analysis", "cli", "testing")
@@ -36,18 +35,23 @@ def code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def plugins_of(plan: Plan) -> dict[str, str]:
-    """Hashes of the user's own code that the gates of a plan run."""
-    return {name: digest for arm in plan.arms for name, digest in plan.plugins(arm).items()}
-
-
 def provenance(
-    plan: Plan, *, sandbox: str, packages: Mapping[str, str], tasks_hash: str, workers: int
+    configuration_hash: str,
+    *,
+    plugins: Mapping[str, str],
+    sandbox: str,
+    packages: Mapping[str, str],
+    tasks_hash: str,
+    workers: int,
 ) -> dict[str, object]:
     """Everything needed to say what a run was, and to run it again.
 
     Parameters
     ----------
+    configuration_hash
+        Of the plan.
+    plugins
+        Hashes of the user's own code, by its name in the plan.
     sandbox
         Level of isolation that candidate code ran under, in words.
     packages
@@ -61,8 +65,8 @@ def provenance(
         "git_commit": commit,
         "git_dirty": dirty,
         "code_hash": code_hash(),
-        "plugins": plugins_of(plan),
-        "configuration_hash": plan.configuration_hash,
+        "plugins": dict(sorted(plugins.items())),
+        "configuration_hash": configuration_hash,
         "dictionary_version": VERSION,
         "tasks_hash": tasks_hash,
         "packages": dict(sorted(packages.items())),

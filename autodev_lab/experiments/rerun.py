@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.design import Plan
+from autodev_lab.experiments.conduct import AnyPlan, read_any_plan
 from autodev_lab.experiments.directory import RunDirectory, create_run
 from autodev_lab.experiments.engine import Options, execute
 from autodev_lab.resources import runs_directory
@@ -117,11 +117,11 @@ def rerun(source: RunDirectory, *, out: Path | None = None, options: Options) ->
     )
 
 
-def _finished(source: RunDirectory) -> tuple[Plan, Mapping[str, object]]:
+def _finished(source: RunDirectory) -> tuple[AnyPlan, Mapping[str, object]]:
     """Plan and provenance of a run that can be held against its repetition."""
     then = _read(source.provenance)
     try:
-        plan = source.read_plan()
+        plan = read_any_plan(source)
     except LabError as error:
         version, code = then.get("version"), then.get("code_hash")
         raise LabError(

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from autodev_lab.analysis.seals import alterations, read_object
 from autodev_lab.errors import LabError
+from autodev_lab.experiments.conduct import conduct_of
 from autodev_lab.experiments.directory import RunDirectory
-from autodev_lab.experiments.jobs import cell_key
-from autodev_lab.experiments.provenance import code_hash, plugins_of
+from autodev_lab.experiments.provenance import code_hash
+from autodev_lab.experiments.settings import Settings
+from autodev_lab.resources import cache_directory
 
 __all__ = ["all_alterations"]
 
@@ -29,15 +31,15 @@ def all_alterations(run: Path) -> tuple[str, ...]:
     if found or provenance.get("code_hash") != code_hash():
         return found
     try:
-        plan = directory.read_plan()
+        conduct = conduct_of(directory, Settings(str(cache_directory()), code_hash()))
     except LabError:
         return ("spec.json is not the configuration that was run",)
-    if provenance.get("plugins", {}) != plugins_of(plan):
+    if provenance.get("plugins", {}) != conduct.plugins():
         return found
     foreign = [
         cell.name
-        for cell in plan.cells()
+        for cell in conduct.cells
         if (seal := read_object(directory.cells / f"{cell.name}.json"))
-        and seal.get("key") != cell_key(plan, cell, str(provenance.get("tasks_hash")), code_hash())
+        and seal.get("key") != conduct.key(cell, str(provenance.get("tasks_hash")))
     ]
     return tuple(f"cells/{name} is of another configuration, other tasks or other code" for name in foreign[:1])

@@ -1,4 +1,4 @@
-"""Mirrors a run directory to MLflow: a parent run an experiment, a child a cell, step = task index.
+"""Mirrors a run directory to MLflow: a parent run an experiment, a child a cell.
 
 Written by the parent process alone, after the run directory is complete: MLflow is a view, the directory the truth.
 Honours ``MLFLOW_TRACKING_URI`` and an active run; otherwise a SQLite store beside the runs.
@@ -11,22 +11,19 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from autodev_lab.analysis.frames import originals, read_outcomes
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.design import Cell, Plan
+from autodev_lab.experiments.conduct import AnyPlan
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.resources import runs_directory
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["mirror", "quiet_environment", "tracking_uri", "without_secrets"]
+__all__ = ["Child", "Page", "Point", "as_text", "mirror", "quiet_environment", "tracking_uri", "without_secrets"]
 
 _BATCH = 1000
 """MLflow's limit of metrics a call."""
@@ -37,9 +34,6 @@ _QUIET = {
     "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-
-_CURVES = ("correct", "solved", "candidates", "escaped")
-"""Columns logged task by task, as running means."""
 
 
 def quiet_environment() -> dict[str, str]:
@@ -53,8 +47,50 @@ def tracking_uri() -> str:
     return chosen or f"sqlite:///{runs_directory() / 'mlflow.db'}"
 
 
-def mirror(plan: Plan, directory: RunDirectory, summary: Mapping[str, object]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A metric's value at a step."""
+
+    name: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What is told of one cell."""
+
+    name: str
+    parameters: Mapping[str, str] = field(hash=False)
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is told of a run.
+
+    Parameters
+    ----------
+    parameters
+        Of the run.
+    metrics
+        Of the run as a whole.
+    children
+        Its cells; made only when the store does not know them yet.
+    """
+
+    parameters: Mapping[str, str] = field(hash=False)
+    metrics: Mapping[str, float] = field(hash=False)
+    children: Mapping[str, Callable[[], Child]] = field(hash=False)
+
+
+def mirror(plan: AnyPlan, directory: RunDirectory, summary: Mapping[str, object], page: Page) -> dict[str, str]:
     """Write a finished (or partial) run to MLflow and note where, in ``mlflow.json``.
+
+    Parameters
+    ----------
+    page
+        What is told of it.
 
     Returns
     -------
@@ -74,7 +110,7 @@ def mirror(plan: Plan, directory: RunDirectory, summary: Mapping[str, object]) -
         # MLFLOW_TRACKING_URI, and send the caller's next run elsewhere
         uri = tracking_uri() if mlflow.active_run() is None else mlflow.get_tracking_uri()
         try:
-            run_id = _write(plan, directory, summary, uri)
+            run_id = _write(plan, directory, summary, page, uri)
         except (MlflowException, OSError) as error:
             reason = str(error).splitlines()[0][:300]
             raise LabError(
@@ -86,7 +122,7 @@ def mirror(plan: Plan, directory: RunDirectory, summary: Mapping[str, object]) -
     return note
 
 
-def _write(plan: Plan, directory: RunDirectory, summary: Mapping[str, object], uri: str) -> str:
+def _write(plan: AnyPlan, directory: RunDirectory, summary: Mapping[str, object], page: Page, uri: str) -> str:
     import mlflow
     from mlflow import MlflowClient
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -104,28 +140,26 @@ def _write(plan: Plan, directory: RunDirectory, summary: Mapping[str, object], u
     if parent_id is None:
         parent_tags = {**tags, **({MLFLOW_PARENT_RUN_ID: active.info.run_id} if active is not None else {})}
         parent_id = client.create_run(
-            experiment_id, run_name=f"{plan.experiment.name}-{plan.profile}-s{plan.seed}", tags=parent_tags
+            experiment_id, run_name=f"{plan.name}-{plan.profile}-s{plan.seed}", tags=parent_tags
         ).info.run_id
-        _log_params(client, parent_id, _parameters(plan))
-    _log_metrics(client, parent_id, _summary_metrics(summary))
+        _log_params(client, parent_id, page.parameters)
+    _log_points(client, parent_id, [Point(name, value) for name, value in page.metrics.items()])
     _artifacts(client, parent_id, directory)
-    outcomes = read_outcomes(directory.outcomes)
-    for cell in plan.cells():
-        rows = outcomes[
-            (outcomes["arm"] == cell.arm) & (outcomes["twin"] == cell.twin) & (outcomes["replicate"] == cell.replicate)
-        ]
-        if rows.empty or cell.name in known:
+    for name, tell in page.children.items():
+        if name in known:
             continue
-        child_tags = {**tags, MLFLOW_PARENT_RUN_ID: parent_id, "autodev_lab.cell": cell.name}
-        child = client.create_run(experiment_id, run_name=cell.name, tags=child_tags).info.run_id
-        _log_cell(client, child, plan, cell, rows)
+        told = tell()
+        child_tags = {**tags, MLFLOW_PARENT_RUN_ID: parent_id, "autodev_lab.cell": name}
+        child = client.create_run(experiment_id, run_name=name, tags=child_tags).info.run_id
+        _log_params(client, child, told.parameters)
+        _log_points(client, child, told.points)
         client.set_terminated(child, "FINISHED")
     client.set_terminated(parent_id, "FINISHED" if summary["complete"] else "KILLED")
     return str(parent_id)
 
 
-def _experiment(client: MlflowClient, plan: Plan, uri: str) -> str:
-    name = f"autodev_lab/{plan.experiment.name}"
+def _experiment(client: MlflowClient, plan: AnyPlan, uri: str) -> str:
+    name = f"autodev_lab/{plan.name}"
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
@@ -149,80 +183,17 @@ def _runs_by_tag(client: MlflowClient, experiment_id: str, run_id: str) -> dict[
             return runs
 
 
-def _parameters(plan: Plan) -> dict[str, str]:
-    parameters = {name: _text(value) for name, value in plan.parameters.model_dump(mode="json").items()}
-    return {"experiment": plan.experiment.name, "profile": plan.profile, "seed": str(plan.seed), **parameters}
-
-
-def _summary_metrics(summary: Mapping[str, object]) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    arms, claims = summary["arms"], summary["claims"]
-    assert isinstance(arms, dict) and isinstance(claims, list)
-    for arm, values in arms.items():
-        metrics.update({f"{arm}.{name}": float(value) for name, value in values.items() if value is not None})
-    for claim in claims:
-        named = {"estimate": claim["estimate"], "low": claim["ci"][0], "high": claim["ci"][1]}
-        named["noise_floor"] = claim["noise_floor"]
-        metrics.update({f"claim.{claim['id']}.{name}": float(v) for name, v in named.items() if v is not None})
-    gates = summary.get("gates", [])
-    assert isinstance(gates, list)
-    for gate in gates:
-        plain = {name: value for name, value in gate.items() if isinstance(value, int | float)}
-        metrics.update({f"gate.{gate['arm']}.{name}": float(value) for name, value in plain.items()})
-    return metrics
-
-
-def _log_cell(client: MlflowClient, run_id: str, plan: Plan, cell: Cell, rows: pd.DataFrame) -> None:
-    from mlflow.entities import Metric
-
-    team = plan.experiment.arms[cell.arm]
-    _log_params(
-        client,
-        run_id,
-        {
-            "arm": cell.arm,
-            "twin": str(cell.twin).lower(),
-            "replicate": str(cell.replicate),
-            "memory": team.memory,
-            "order": team.order,
-            "developers": str(plan.team(cell.arm).developers),
-            "budget": str(plan.parameters.budget),
-        },
-    )
-    tasks = originals(rows).sort_values("index", kind="stable")
-    steps = tasks["index"].to_numpy()
-    count = np.arange(1, len(tasks) + 1)
-    metrics = [
-        # a fixed time stamp: virtual time has no place on a calendar, and the step says the order
-        Metric(f"{column}_so_far", float(value), int(step), int(step))
-        for column in _CURVES
-        for step, value in zip(steps, tasks[column].to_numpy(dtype=np.float64).cumsum() / count, strict=True)
-    ]
-    metrics += [Metric(name, value, 0, 0) for name, value in _totals(tasks).items()]
-    for start in range(0, len(metrics), _BATCH):
-        client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
-
-
-def _totals(tasks: pd.DataFrame) -> dict[str, float]:
-    return {
-        "correct_at_K": float(tasks["correct"].mean()),
-        "solved_at_K": float(tasks["solved"].mean()),
-        "escaped": float(tasks["escaped"].mean()),
-        "candidates_mean": float(tasks["candidates"].mean()),
-        "human_minutes": float(tasks["human_minutes"].sum()),
-    }
-
-
 def _log_params(client: MlflowClient, run_id: str, values: Mapping[str, str]) -> None:
     from mlflow.entities import Param
 
     client.log_batch(run_id, params=[Param(name, value[:500]) for name, value in values.items()])
 
 
-def _log_metrics(client: MlflowClient, run_id: str, values: Mapping[str, float]) -> None:
+def _log_points(client: MlflowClient, run_id: str, points: Sequence[Point]) -> None:
     from mlflow.entities import Metric
 
-    metrics: Sequence[Metric] = [Metric(name, value, 0, 0) for name, value in values.items()]
+    # a fixed time stamp: virtual time has no place on a calendar, and the step says the order
+    metrics = [Metric(one.name, one.value, one.step, one.step) for one in points]
     for start in range(0, len(metrics), _BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
 
@@ -277,5 +248,12 @@ def without_secrets(uri: str) -> str:
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A parameter's value as MLflow shows it; lists are joined by commas.
+
+    Examples
+    --------
+    >>> as_text(["a", "b"]), as_text(True), as_text("word")
+    ('a,b', 'true', 'word')
+    """
     return ",".join(str(part) for part in value) if isinstance(value, list) else json.dumps(value).strip('"')

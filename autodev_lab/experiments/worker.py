@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TextIO
 
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.jobs import JobRunner
+from autodev_lab.experiments.conduct import Conduct, conduct_of
+from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import GRACE_SECONDS, Job
 
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
     threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
-    runner = JobRunner(Path(arguments[0]), Settings.from_json(json.loads(arguments[1])))
+    runner = conduct_of(RunDirectory(Path(arguments[0])), Settings.from_json(json.loads(arguments[1])))
     try:
         while (job := jobs.get()) is not None:
             _answer(runner, job, answers)
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _answer(runner: JobRunner, job: Job, answers: TextIO) -> None:
+def _answer(runner: Conduct, job: Job, answers: TextIO) -> None:
 
     def say(message: Mapping[str, object]) -> None:
         answers.write(json.dumps(message) + "\n")

@@ -1,0 +1,33 @@
+"""Studies by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from autodev_lab.errors import LabError
+from autodev_lab.experiments.studies.study import Study
+
+__all__ = ["STUDIES", "study_named"]
+
+
+def _retrieval() -> Study:
+    from autodev_lab.experiments.studies.retrieval import RetrievalStudy
+
+    return RetrievalStudy()
+
+
+STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval}
+"""What the `study` of an experiment's YAML may say; imported when asked for."""
+
+
+def study_named(name: str) -> Study:
+    """A study.
+
+    Raises
+    ------
+    LabError
+        If there is none of this name.
+    """
+    if name not in STUDIES:
+        raise LabError(f"study is {name!r}; choose one of {', '.join(STUDIES)}")
+    return STUDIES[name]()

@@ -1,0 +1,102 @@
+"""What a study is: how its inputs are made, how an arm is measured, and what the rows come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pandas as pd
+import pyarrow as pa
+from matplotlib.figure import Figure
+
+from autodev_lab.analysis.estimates import Estimate
+from autodev_lab.analysis.metrics import Endpoint
+from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.settings import Settings
+from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
+
+__all__ = ["Measured", "Study"]
+
+Options = Mapping[str, str | int | float | bool]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What measuring an arm gave.
+
+    Parameters
+    ----------
+    rows
+        What does not depend on the machine; part of `outcomes.parquet`. Columns: ``arm``, ``package``, ``item`` (pairs
+        rows across arms), and those of the endpoints.
+    clock
+        Seconds by the clock, by name; kept in the cell's trace and never among the outcomes.
+    """
+
+    rows: pa.Table
+    clock: Mapping[str, Sequence[float]] = field(hash=False)
+
+
+class Study(Protocol):
+    """A kind of study."""
+
+    @property
+    def parameters(self) -> type[StudyParameters]:
+        """What `-p key=value` may change."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What work is counted in, for people."""
+        ...
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """Means over rows, by name; each is of a column of the outcomes, and a row may lack it (null)."""
+        ...
+
+    def check_arm(self, name: str, options: Options) -> None:
+        """Refuse options that no arm of this study has.
+
+        Raises
+        ------
+        LabError
+            That names what is allowed.
+        """
+        ...
+
+    def to_build(self, plan: StudyPlan, directory: RunDirectory) -> tuple[tuple[str, ...], int]:
+        """Packages whose inputs are still to be built, and units of work each is counted as."""
+        ...
+
+    def build(
+        self, plan: StudyPlan, package: str, directory: RunDirectory, settings: Settings, progress: Progress
+    ) -> None:
+        """Build a package's inputs into the directory."""
+        ...
+
+    def assemble(self, plan: StudyPlan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
+        """Write `tasks.jsonl` and `attrition.csv` unless they are there; returns the content hash of every package."""
+        ...
+
+    def size(self, plan: StudyPlan) -> int:
+        """Units of work a cell is counted as."""
+        ...
+
+    def measure(
+        self, plan: StudyPlan, arm: str, directory: RunDirectory, settings: Settings, progress: Progress
+    ) -> Measured:
+        """Measure one arm."""
+        ...
+
+    def clocked(self, clock: Mapping[str, Sequence[float]]) -> Mapping[str, float]:
+        """What an arm's seconds come to, by name, for example ``p50_ms``."""
+        ...
+
+    def draw(
+        self, plan: StudyPlan, outcomes: pd.DataFrame, metrics: Mapping[str, Mapping[str, Estimate]]
+    ) -> Mapping[str, Figure]:
+        """Figures by name."""
+        ...
