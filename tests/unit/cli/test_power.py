@@ -29,7 +29,7 @@ def answered(*arguments: str) -> dict[str, Any]:
 def test_sizes_come_from_the_profile_and_the_rest_is_assumed() -> None:
     answer = answered()
     assert (answer["claim"], answer["treatment"]) == ("collective_intelligence", "team_shared")
-    assert answer["level"] == pytest.approx(1 - 0.05 / 3)
+    assert answer["level"] == pytest.approx(1 - 0.05 / 2)
     assert answer["design"]["packages"] == 10
     assert answer["sources"]["packages"] == "profile full"
     assert answer["sources"]["tasks"] == "given"
