@@ -318,7 +318,7 @@ class Memory(Protocol):
         ...
 
     def change(self, item: MemoryItem) -> MemoryItem:
-        """Put an item in the place of the one with its id; returns it with its new sequence number."""
+        """Put an item in the place of the one with its id and collection; returns it with its new sequence number."""
         ...
 
     def delete(self, collection: str, item_id: str) -> None:
@@ -339,10 +339,10 @@ class Memory(Protocol):
         filters: Mapping[str, str] | None = None,
         at: float | None = None,
     ) -> tuple[MemoryHit, ...]:
-        """Best `k` items for a text query, best first, each with its signals.
+        """Best `k` items for a text query, best first, each with its signals; an empty query finds nothing.
 
         `filters` compare facts as text. With a time `at` (seconds) only items valid then are found, and their scores
-        decay with their age; without, age and validity do not count.
+        halve with every half-life of their age; without, age and validity do not count.
         """
         ...
 
@@ -355,7 +355,7 @@ class LinkedMemory(Memory, Protocol):
         ...
 
     def neighbours(self, item_id: str, *, relation: str | None = None, incoming: bool = False) -> tuple[Link, ...]:
-        """Links from an id (or to it, if `incoming`), of one relation or of all, in a fixed order."""
+        """Links from an id (or to it, if `incoming`), of one relation or of all, by relation and then other end."""
         ...
 
     def impact(self, item_id: str, hops: int, *, relations: Iterable[str] | None = None) -> Mapping[str, int]:
@@ -382,7 +382,7 @@ class Embedder(Protocol):
         ...
 
     def embed(self, texts: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-        """One vector a text, of unit length: shape (number of texts, dimensions)."""
+        """One vector a text, of unit length (zero for a text without words): shape (number of texts, dimensions)."""
         ...
 
 

@@ -792,12 +792,13 @@ class Event:
 
 
 class SearchMode(StrEnum):
-    """By what a memory is searched."""
+    """By what a memory is searched: words, meaning, words and links, words and meaning, or all three."""
 
     KEYWORD = "keyword"
     VECTOR = "vector"
     GRAPH = "graph"
     HYBRID = "hybrid"
+    HYBRID_GRAPH = "hybrid_graph"
 
 
 @dataclass(frozen=True, slots=True)
@@ -811,7 +812,7 @@ class MemoryItem:
     text
         What is searched.
     facts
-        What is used and filtered by.
+        What is used and filtered by. A fact ``name`` is searched too and weighs more than the text.
     task_id, agent_id, decision_id, run_id
         Where it came from; empty where it does not apply.
     at
@@ -843,7 +844,11 @@ class MemoryItem:
 
 @dataclass(frozen=True, slots=True)
 class MemoryHit:
-    """A search result: the item and each signal's score, so that one can see why it was found."""
+    """A search result: the item and each signal's score, so that one can see why it was found.
+
+    ``signals`` has, of ``keyword``, ``vector`` and ``graph``, those that the search used and that know the item, each
+    in its own unit, and ``decay``, a factor below 1, where the item's age counted.
+    """
 
     item: MemoryItem
     score: float

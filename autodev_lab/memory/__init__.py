@@ -1,5 +1,6 @@
-"""What agents remember, shared or each for itself: the in-memory twin of every memory the lab can use."""
+"""What agents remember, shared or each for itself, and how it is found again: memories and what searches them."""
 
+from autodev_lab.memory.hashed_embedder import HashedEmbedder
 from autodev_lab.memory.in_memory import InMemoryMemory
 
-__all__ = ["InMemoryMemory"]
+__all__ = ["HashedEmbedder", "InMemoryMemory"]

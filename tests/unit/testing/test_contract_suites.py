@@ -233,7 +233,7 @@ class Boasts(PatternLibrary):
         super().settle(outcome, agent_id=agent_id, at=at)
         if outcome.success is self.boasts_after:
             for _ in range(3):
-                self._memory.add(replace(self._memory.since("patterns", -1)[0], facts=self.facts))
+                self._memory.add(replace(self._memory.since("patterns", -1)[0], facts=self.facts, id=""))
 
 
 class LearnsFromNothing(Boasts):
