@@ -1,7 +1,5 @@
 """The in-memory memory: a log that loses nothing and a search that finds what was just added."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,7 +142,7 @@ def test_a_decayed_item_does_not_crowd_out_a_fresh_one():
     memory = InMemoryMemory()
     for number in range(300):
         memory.add(MemoryItem("tasks", "date parser", {"number": number}, half_life=1.0))
-    fresh = memory.add(replace(MemoryItem("tasks", "date", {}), at=1000.0, half_life=1.0))
+    fresh = memory.add(MemoryItem("tasks", "date parser", {}, at=1000.0, half_life=1.0))
     for mode in SearchMode:
         assert memory.search("date parser", collection="tasks", mode=mode, at=1000.0)[0].item == fresh
 
