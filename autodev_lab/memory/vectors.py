@@ -46,6 +46,8 @@ class VectorIndex:
 
     def extend(self, vectors: Matrix) -> None:
         """Add rows at the next positions."""
+        if not len(vectors):
+            return
         needed = self._count + len(vectors)
         if needed > len(self._rows):
             grown = np.zeros((max(needed, 3 * len(self._rows) // 2), vectors.shape[1]), np.float32)
