@@ -18,7 +18,7 @@ from autodev_lab.memory.links import Links
 from autodev_lab.memory.retrieval import retrieve
 from autodev_lab.memory.shelf import Query, Shelf
 from autodev_lab.memory.store import Store
-from autodev_lab.memory.vectors import VectorCache
+from autodev_lab.memory.vectors import VectorCache, VectorIndex
 from autodev_lab.memory.versions import Versions
 from autodev_lab.protocols import Embedder
 from autodev_lab.records import Link, MemoryHit, MemoryItem, SearchMode
@@ -169,9 +169,17 @@ class EmbeddedMemory:
                 name, position = self._places.get(item_id, ("", -1))
                 return position if name == collection else None
 
-            allowed, age = shelf.allowed(filters or {}, at), shelf.decay(at)
-            signals = Query(shelf, query, allowed, age, self._cache, self._links, place)
-            return retrieve(signals, mode, k, at, self._weights)
+            signals = Query(
+                shelf,
+                query,
+                filters or {},
+                at,
+                vectors=self._vectors,
+                query_vector=self._cache.of_query,
+                spread=self._links.spread,
+                place=place,
+            )
+            return retrieve(signals, mode, k, at, self._weights, signals.more)
 
     def index(self) -> None:
         """Make now what the first searches would wait for: the words and vectors of all items."""
@@ -179,7 +187,7 @@ class EmbeddedMemory:
             self._follow()
             for shelf in self._shelves.values():
                 shelf.count_words()
-                shelf.make_vectors(self._cache)
+                self._vectors(shelf)
 
     def close(self) -> None:
         """Close the files and let another process write."""
@@ -203,6 +211,9 @@ class EmbeddedMemory:
             raise LabError(
                 f"there is no memory collection {collection!r}; choose one of {', '.join(COLLECTIONS)}"
             ) from None
+
+    def _vectors(self, shelf: Shelf) -> VectorIndex:
+        return shelf.make_vectors(self._cache, self._weights.head)
 
     def _writable(self) -> Store:
         if not self._writes:

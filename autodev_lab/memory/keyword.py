@@ -16,8 +16,47 @@ from autodev_lab.records import MemoryItem
 
 __all__ = ["TOKENIZER", "KeywordIndex", "stemmed"]
 
-TOKENIZER = "identifiers-snowball-1"
+TOKENIZER = "identifiers-stop-snowball-1"
 """Name and version of how text becomes words; an index made with another is not used."""
+
+_STOP = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "for",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "such",
+        "that",
+        "the",
+        "their",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+        "will",
+        "with",
+    ]
+)
+"""Lucene's English stop words: rare in code, and so by far too telling when a sentence is looked for in it."""
 
 _K1 = 1.2
 _B = 0.75
@@ -27,7 +66,7 @@ Scores = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
 def stemmed(text: str) -> list[str]:
-    """Words of a text, identifiers split, each cut to its stem (Snowball English; Porter 2001).
+    """Words of a text, identifiers split, stop words left out, each cut to its stem (Snowball English; Porter 2001).
 
     Raises
     ------
@@ -35,7 +74,7 @@ def stemmed(text: str) -> list[str]:
         If the stemmer is not installed.
     """
     stem = _stemmer()
-    return [stem(word) for word in tokenize(text)]
+    return [stem(word) for word in tokenize(text) if word not in _STOP]
 
 
 @functools.cache

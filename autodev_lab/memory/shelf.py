@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from autodev_lab.memory.item_vectors import item_vectors
 from autodev_lab.memory.keyword import KeywordIndex
-from autodev_lab.memory.links import Links
 from autodev_lab.memory.vectors import VectorCache, VectorIndex
-from autodev_lab.memory.words import searchable
 from autodev_lab.records import MemoryItem
 
 __all__ = ["Query", "Shelf"]
@@ -60,11 +59,11 @@ class Shelf:
             self.keyword.append(self.items[position])
         return self.keyword
 
-    def make_vectors(self, cache: VectorCache) -> VectorIndex:
+    def make_vectors(self, cache: VectorCache, head_weight: float) -> VectorIndex:
         """The vectors of all items, brought up to date."""
         new = self.items[len(self.vectors) :]
         if new:
-            self.vectors.extend(cache.of(["" if item is None else searchable(item) for item in new]))
+            self.vectors.extend(item_vectors(new, cache.of, head_weight))
         return self.vectors
 
     def allowed(self, filters: Mapping[str, str], at: float | None) -> Mask:
@@ -107,7 +106,6 @@ class _FactIndex:
         return mask
 
 
-@dataclass(frozen=True, slots=True)
 class Query:
     """One query on one shelf; see `retrieval.Signals`.
 
@@ -115,48 +113,77 @@ class Query:
     ----------
     shelf, text
         Where is searched, for what.
-    allowed, age
-        Which positions may be found, and their decay.
-    cache, links
-        Of the memory.
+    filters, at
+        Which facts an item must have, and the time of the search.
+    vectors, query_vector
+        Bring the shelf's vectors up to date, and make the query's.
+    linked
+        Relevance that reaches ids from ids, along links.
     place
-        The position on this shelf of an id, None when it is elsewhere.
+        The position on this shelf of an id; None when it is elsewhere.
     """
 
-    shelf: Shelf
-    text: str
-    allowed: Mask
-    age: Scores | None
-    cache: VectorCache
-    links: Links
-    place: Callable[[str], int | None]
+    def __init__(
+        self,
+        shelf: Shelf,
+        text: str,
+        filters: Mapping[str, str],
+        at: float | None,
+        *,
+        vectors: Callable[[Shelf], VectorIndex],
+        query_vector: Callable[[str], np.ndarray[tuple[int], np.dtype[np.float32]]],
+        spread: Callable[[Mapping[str, float]], Mapping[str, float]],
+        place: Callable[[str], int | None],
+    ) -> None:
+        self._shelf = shelf
+        self._text = text
+        self._allowed = shelf.allowed(filters, at)
+        self._age = shelf.decay(at)
+        self._vectors = vectors
+        self._query_vector = query_vector
+        self._spread = spread
+        self._place = place
+        self._scores: dict[str, Scores] = {}
 
     def item(self, position: int) -> MemoryItem:
         """See `Signals`."""
-        item = self.shelf.items[position]
+        item = self._shelf.items[position]
         assert item is not None, "only living items are found"
         return item
 
+    def _of(self, signal: str) -> Scores:
+        """Scores of all positions by one signal, made when they are first asked for."""
+        if signal not in self._scores:
+            if signal == "keyword":
+                self._scores[signal] = self._shelf.count_words().scores(self._text)
+            else:
+                self._scores[signal] = self._vectors(self._shelf).scores(self._query_vector(self._text))
+        return self._scores[signal]
+
     def keyword(self, count: int) -> Mapping[int, float]:
         """See `Signals`."""
-        scores = self.shelf.count_words().scores(self.text)
-        return self._best(scores, self.allowed & (scores > 0.0), count)
+        scores = self._of("keyword")
+        return self._best(scores, self._allowed & (scores > 0.0), count)
 
     def vector(self, count: int) -> Mapping[int, float]:
         """See `Signals`."""
-        vectors = self.shelf.make_vectors(self.cache)
-        return self._best(vectors.scores(self.cache.of_query(self.text)), self.allowed, count)
+        return self._best(self._of("vector"), self._allowed, count)
+
+    def more(self, signal: str, positions: Collection[int]) -> Mapping[int, float]:
+        """See `retrieve`."""
+        scores = self._of(signal)
+        return {position: float(scores[position]) for position in positions}
 
     def linked(self, relevance: Mapping[int, float]) -> Mapping[int, float]:
         """See `Signals`."""
-        reached = self.links.spread({self.item(position).id: score for position, score in relevance.items()})
-        places = ((self.place(end), amount) for end, amount in reached.items())
-        return {position: amount for position, amount in places if position is not None and self.allowed[position]}
+        reached = self._spread({self.item(position).id: score for position, score in relevance.items()})
+        places = ((self._place(end), amount) for end, amount in reached.items())
+        return {position: amount for position, amount in places if position is not None and self._allowed[position]}
 
     def _best(self, scores: Scores, allowed: Mask, count: int) -> dict[int, float]:
         """The best positions; of equals, the first."""
         positions = np.flatnonzero(allowed)
-        aged = scores[positions] if self.age is None else scores[positions] * self.age[positions]
+        aged = scores[positions] if self._age is None else scores[positions] * self._age[positions]
         if len(positions) > count:
             least = np.partition(aged, len(aged) - count)[len(aged) - count]
             above = np.flatnonzero(aged > least)
