@@ -44,6 +44,8 @@ class EmbeddedMemory:
         Makes the vectors; by default a small trained model (`MiniLmEmbedder`).
     weights
         How the signals of a search are weighed; kept with the index, so that every process weighs alike.
+    vectors
+        SQLite file that keeps the vectors, for memories that share texts; by default one in the directory.
     read_only
         Open beside the one process that writes; searches see what it adds.
 
@@ -69,6 +71,7 @@ class EmbeddedMemory:
         *,
         embedder: Embedder | None = None,
         weights: Weights | None = None,
+        vectors: Path | None = None,
         read_only: bool = False,
     ) -> None:
         self._path = Path(path).expanduser()
@@ -82,7 +85,7 @@ class EmbeddedMemory:
         except BaseException:
             self._unlock()
             raise
-        self._cache = VectorCache(self._path / VECTORS, embedder, keeps=self._writes)
+        self._cache = VectorCache(vectors or self._path / VECTORS, embedder, keeps=self._writes)
         self._shelves = {name: Shelf() for name in COLLECTIONS}
         self._places: dict[str, tuple[str, int]] = {}
         self._links = Links()

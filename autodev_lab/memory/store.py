@@ -141,11 +141,15 @@ class Store:
     def link(self, links: Iterable[Link]) -> None:
         """Keep links, all or none; those that exist already stay as they are."""
         with told(self._path), transaction(self._connection, writes=True):
-            sequence = self._tick()
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?)",
-                ((link.source, link.relation, link.target, sequence) for link in links),
-            )
+            self._link(links)
+
+    def restore(self, items: Iterable[MemoryItem], links: Iterable[Link], last: int) -> None:
+        """Fill an empty file with what another held: items keep their numbers, and the clock goes on from `last`."""
+        with told(self._path), transaction(self._connection, writes=True):
+            for item in items:
+                last = max(last, self._put(item).sequence)
+            self._connection.execute("UPDATE clock SET last = ?", (last,))
+            self._link(links)
 
     def since(self, collection: str, sequence: int) -> tuple[MemoryItem, ...]:
         """Living items of a collection after a sequence number, oldest first."""
@@ -183,6 +187,13 @@ class Store:
     def _items(self, condition: str, values: tuple[str | int, ...]) -> Iterator[MemoryItem]:
         rows = self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM items {condition}", values)
         return (read_item(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
+
+    def _link(self, links: Iterable[Link]) -> None:
+        sequence = self._tick()
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?)",
+            ((link.source, link.relation, link.target, sequence) for link in links),
+        )
 
     def _put(self, item: MemoryItem) -> MemoryItem:
         row = [getattr(item, column) for column in _COLUMNS]
