@@ -52,7 +52,7 @@ def expected(number, steps):
 
 
 def test_what_a_killed_writer_had_acknowledged_is_there_and_nothing_is_half_there(tmp_path):
-    draw, start = random.Random(4), 0
+    draw, start, finished = random.Random(4), 0, []
     for _ in range(5):
         with subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path), str(start)], stdout=subprocess.PIPE, text=True
@@ -66,7 +66,8 @@ def test_what_a_killed_writer_had_acknowledged_is_there_and_nothing_is_half_ther
         done = STEPS.index(step) + 1
         with EmbeddedMemory(tmp_path, embedder=HashedEmbedder(32)) as memory:
             found = {item.id: item.text for item in memory.since("tasks", -1)}
-            for earlier in range(number):
+            finished += range(start, number)
+            for earlier in finished:
                 texts, linked = expected(earlier, 4)
                 assert {item_id: found.get(item_id) for item_id in texts} == texts
                 ends = {link.source for link in memory.neighbours(f"centre {earlier}", incoming=True)}

@@ -136,7 +136,7 @@ def test_what_cannot_be_kept_is_refused_in_one_sentence(tmp_path, item):
 def test_a_second_writer_gets_one_sentence_and_may_write_when_the_first_is_done(tmp_path):
     with open_memory(tmp_path) as first:
         first.add(MemoryItem("tasks", "kept", {}))
-        with pytest.raises(LabError, match="another process writes the memory in .*read_only=True"):
+        with pytest.raises(LabError, match=r"another process writes the memory in .*read_only=True"):
             open_memory(tmp_path)
     with open_memory(tmp_path) as second:
         assert [item.text for item in second.since("tasks", -1)] == ["kept"]
@@ -161,8 +161,8 @@ def test_a_reader_changes_nothing_and_needs_something_to_read(tmp_path):
 def test_weights_are_kept_with_the_index(tmp_path):
     chosen = Weights(keyword=0.9, vector=0.1)
     with open_memory(tmp_path, weights=chosen) as memory:
-        memory.add(MemoryItem("tasks", "date parser", {}))
-        memory.add(MemoryItem("tasks", "date", {}))
+        for text in ("date parser", "date", "dates and more dates of a date"):
+            memory.add(MemoryItem("tasks", text, {}))
         before = memory.search("date", collection="tasks", mode=SearchMode.HYBRID)
     with open_memory(tmp_path) as memory:
         assert memory.search("date", collection="tasks", mode=SearchMode.HYBRID) == before
