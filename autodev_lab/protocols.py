@@ -27,6 +27,7 @@ from autodev_lab.records import (
     Inspection,
     Judgement,
     Label,
+    Link,
     MemoryHit,
     MemoryItem,
     Outcome,
@@ -37,6 +38,7 @@ from autodev_lab.records import (
     RiskAssessment,
     RiskScore,
     Role,
+    SearchMode,
     Stage,
     StreamItem,
     Task,
@@ -49,10 +51,13 @@ from autodev_lab.records import (
 
 __all__ = [
     "Calibrator",
+    "CypherMemory",
+    "Embedder",
     "Environment",
     "EventBus",
     "Human",
     "Ledger",
+    "LinkedMemory",
     "Memory",
     "Oracle",
     "PatternLearner",
@@ -302,20 +307,82 @@ class Solver(Protocol):
 
 
 class Memory(Protocol):
-    """Collections of items that agents share or keep to themselves; append-only in its first form."""
+    """Collections of items that agents share or keep to themselves.
+
+    What was added, changed or deleted is visible to the next search. Mistakes (an unknown collection or id, an id
+    that exists already) are a `LabError`.
+    """
 
     def add(self, item: MemoryItem) -> MemoryItem:
-        """Remember an item; returns it with its sequence number. Visible to the next search."""
+        """Remember an item; returns it with its sequence number and its id."""
+        ...
+
+    def change(self, item: MemoryItem) -> MemoryItem:
+        """Put an item in the place of the one with its id and collection; returns it with its new sequence number."""
+        ...
+
+    def delete(self, collection: str, item_id: str) -> None:
+        """Forget an item, and the links from and to it."""
         ...
 
     def since(self, collection: str, sequence: int) -> tuple[MemoryItem, ...]:
-        """Items of a collection with a sequence number greater than `sequence`, oldest first."""
+        """Living items of a collection with a sequence number greater than `sequence`, oldest first."""
         ...
 
     def search(
-        self, query: str, *, collection: str, k: int = 10, filters: Mapping[str, str] | None = None
+        self,
+        query: str,
+        *,
+        collection: str,
+        mode: SearchMode = SearchMode.KEYWORD,
+        k: int = 10,
+        filters: Mapping[str, str] | None = None,
+        at: float | None = None,
     ) -> tuple[MemoryHit, ...]:
-        """Best `k` items for a text query, best first."""
+        """Best `k` items for a text query, best first, each with its signals; an empty query finds nothing.
+
+        `filters` compare facts as text. With a time `at` (seconds) only items valid then are found, and their scores
+        halve with every half-life of their age; without, age and validity do not count.
+        """
+        ...
+
+
+class LinkedMemory(Memory, Protocol):
+    """A memory whose items, and things beside them, are linked: a graph."""
+
+    def link(self, links: Iterable[Link]) -> None:
+        """Add links; those that exist already are not doubled. Ends need not be items."""
+        ...
+
+    def neighbours(self, item_id: str, *, relation: str | None = None, incoming: bool = False) -> tuple[Link, ...]:
+        """Links from an id (or to it, if `incoming`), of one relation or of all, by relation and then other end."""
+        ...
+
+    def impact(self, item_id: str, hops: int, *, relations: Iterable[str] | None = None) -> Mapping[str, int]:
+        """Ids from which links lead to `item_id` (what depends on it) in at most `hops` steps, with their distance."""
+        ...
+
+
+class CypherMemory(LinkedMemory, Protocol):
+    """A linked memory that answers openCypher queries."""
+
+    def query(
+        self, cypher: str, parameters: Mapping[str, str | float | int | bool] | None = None
+    ) -> tuple[Mapping[str, object], ...]:
+        """Rows of a query that only reads; a query that writes or is malformed is a `LabError`."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors whose inner product says how close the texts' meanings are."""
+
+    @property
+    def name(self) -> str:
+        """Name and version; vectors of another name are never compared."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        """One vector a text, of unit length (zero for a text without words): shape (number of texts, dimensions)."""
         ...
 
 

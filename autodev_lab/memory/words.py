@@ -1,0 +1,42 @@
+"""What of an item is searched, and how text and identifiers are split into words."""
+
+from __future__ import annotations
+
+import re
+
+from autodev_lab.records import MemoryItem
+
+__all__ = ["NAME", "name_of", "searchable", "tokenize"]
+
+NAME = "name"
+"""The fact that names what an item is about, for example a function by its qualified name."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def tokenize(text: str) -> tuple[str, ...]:
+    """Split text and identifiers into lower-case words: ``getHTTPHeader`` and ``get_http_header`` agree.
+
+    Examples
+    --------
+    >>> tokenize("getHTTPHeader(x_2)")
+    ('get', 'http', 'header', 'x', '2')
+    """
+    return tuple(word.lower() for word in _WORD.findall(text))
+
+
+def name_of(item: MemoryItem) -> str:
+    """The name of what an item is about; empty when it has none."""
+    return str(item.facts.get(NAME, ""))
+
+
+def searchable(item: MemoryItem) -> str:
+    """All text by which an item is found: its name, if it has one, and its text.
+
+    Examples
+    --------
+    >>> searchable(MemoryItem("codebase", "def f(): ...", {"name": "package.f"}))
+    'package.f\\ndef f(): ...'
+    """
+    name = name_of(item)
+    return f"{name}\n{item.text}" if name else item.text
