@@ -130,6 +130,10 @@ def open_dossier(path: Path, claims: Sequence[Claim], *, check: Check = alterati
         If it is no run directory, has no outcomes, or is of another version.
     """
     run = read_run(path)
+    if "study" in run.summary:
+        raise LabError(
+            f"run {run.id} is a study, which no registered claim is about; its summary.txt says what it found"
+        )
     altered = check(path)
     try:
         missing, cells = missing_cells(path)
@@ -157,6 +161,7 @@ def newest_finished(root: Path) -> tuple[Path, ...]:
     """The newest finished run of every experiment below a folder, by name of the experiment.
 
     A run is finished when its summary says that all its cells are done; newer is the one whose spec was written later.
+    Studies, which no registered claim is about, are passed over.
 
     Raises
     ------
@@ -170,7 +175,7 @@ def newest_finished(root: Path) -> tuple[Path, ...]:
             age = (path.parent / "spec.json").stat().st_mtime_ns
         except (OSError, ValueError):
             continue
-        if not isinstance(summary, dict) or summary.get("complete") is not True:
+        if not isinstance(summary, dict) or summary.get("complete") is not True or "study" in summary:
             continue
         name = str(summary.get("experiment"))
         if name not in newest or newest[name][0] <= age:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autodev_lab.analysis.dictionary import COLUMNS, VERSION, version_of
@@ -96,12 +97,16 @@ def read_run(path: Path) -> Run:
         raise LabError(f"{path} is not a run directory (it has no spec.json); name one that `autodev-lab run` wrote")
     if not (path / "outcomes.parquet").is_file():
         raise LabError(f"{path} has no outcomes yet; finish it with `autodev-lab run --resume {path}`")
+    spec = _read_json(path / "spec.json")
+    experiment = spec.get("experiment")
+    # a study's columns are its own, and no data dictionary has them
+    study = isinstance(experiment, dict) and "study" in experiment
     return Run(
         path,
-        _read_json(path / "spec.json"),
+        spec,
         _read_json(path / "provenance.json"),
         _read_json(path / "summary.json"),
-        read_outcomes(path / "outcomes.parquet"),
+        _read_table(path / "outcomes.parquet").to_pandas() if study else read_outcomes(path / "outcomes.parquet"),
     )
 
 
@@ -113,13 +118,8 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     LabError
         If the file is unreadable, of another version of the dictionary, or lacks columns.
     """
-    try:
-        # reading through an open handle keeps pyarrow from guessing partitions from the path
-        with path.open("rb") as stream:
-            table = pq.read_table(stream)
-            frame: pd.DataFrame = table.to_pandas()
-    except (OSError, ValueError) as error:
-        raise LabError(f"{path} is not a readable outcomes file; finish its run with --resume") from error
+    table = _read_table(path)
+    frame: pd.DataFrame = table.to_pandas()
     version = version_of(table.schema)
     if version not in (VERSION, None):
         raise LabError(
@@ -130,6 +130,15 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     if missing:
         raise LabError(f"{path} lacks the columns {', '.join(missing)}; it was written by another version of the lab")
     return frame
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        # reading through an open handle keeps pyarrow from guessing partitions from the path
+        with path.open("rb") as stream:
+            return pq.read_table(stream)
+    except (OSError, ValueError) as error:
+        raise LabError(f"{path} is not a readable outcomes file; finish its run with --resume") from error
 
 
 def originals(outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -29,12 +30,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A mean over tasks: the column it averages, its unit, and how figures call it."""
+    """A mean over tasks: the column it averages, its unit, how figures call it, and what it can be."""
 
     name: str
     column: str
     unit: str
     label: str
+    bounds: tuple[float, float] = (0.0, math.inf)
 
 
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(

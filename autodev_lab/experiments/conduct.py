@@ -83,6 +83,11 @@ class Conduct(Protocol):
         """What a cell's work is counted in, for people: ``"tasks"``."""
         ...
 
+    @property
+    def side_by_side(self) -> bool:
+        """Whether cells may run at the same time; not where they measure time."""
+        ...
+
     def sandbox(self) -> str:
         """Isolation of candidate code, in words.
 

@@ -169,7 +169,7 @@ def _locked(plan: AnyPlan, directory: RunDirectory, options: Options, settings: 
     directory.write_json(directory.spec, plan.as_json())
     conduct = conduct_of(directory, settings)
     sandbox = conduct.sandbox()
-    count = options.workers or os.cpu_count() or 1
+    count = (options.workers or os.cpu_count() or 1) if conduct.side_by_side else 1
     with _workers(directory, conduct, settings, count) as workers:
         packages = _prepare(conduct, workers, watch)
         inputs_hash = hashlib.sha256(directory.tasks.read_bytes()).hexdigest()

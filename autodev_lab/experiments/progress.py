@@ -14,6 +14,9 @@ __all__ = ["PlainProgress", "QuietProgress", "Reporter", "RichProgress", "report
 PLAIN_SECONDS = 15.0
 """A log gets a line at most this often."""
 
+_TELLING = 0.02
+"""Share of a stage after which its pace tells how long it will take."""
+
 
 class Reporter(Protocol):
     """Hears how far a run is."""
@@ -72,7 +75,9 @@ class PlainProgress:
             return
         self._told = now
         left = (now - self._begun) / done * (self._total - done)
-        self.say(f"{self._what}: {done} of {self._total}, about {_duration(left)} left {note}".rstrip())
+        # the first steps of a stage open files and fill caches, and say nothing of the others
+        when = f", about {_duration(left)} left" if done >= self._total * _TELLING else ""
+        self.say(f"{self._what}: {done} of {self._total}{when} {note}".rstrip())
 
     def say(self, line: str) -> None:
         """Print a line."""

@@ -28,6 +28,7 @@ class TeamConduct:
     """
 
     unit = "tasks"
+    side_by_side = True
 
     def __init__(self, directory: RunDirectory, settings: Settings) -> None:
         self._directory = directory

@@ -54,6 +54,11 @@ class StudyConduct:
         """See `Conduct`."""
         return self._study.size(self._plan)
 
+    @property
+    def side_by_side(self) -> bool:
+        """See `Conduct`."""
+        return self._study.side_by_side
+
     def sandbox(self) -> str:
         """A study reads code and runs none of it."""
         return "none needed: no code of a package is run"

@@ -101,7 +101,7 @@ class StudyPlan:
     @property
     def arms(self) -> tuple[str, ...]:
         """Arms that run, in the experiment's order."""
-        return self.parameters.arms or tuple(self.experiment.arms)
+        return self.parameters.arms
 
     def cells(self) -> tuple[StudyCell, ...]:
         """One an arm."""
@@ -191,7 +191,10 @@ def make_study_plan(
     if any(len(set(one)) < len(one) for one in (parameters.arms, parameters.packages)):
         raise LabError("an arm or a package is named twice; name each once")
     # the order in which a user happens to name things must not change the run
-    chosen = tuple(arm for arm in experiment.arms if arm in parameters.arms)
+    wanted = parameters.arms or tuple(
+        arm for arm, one in experiment.arms.items() if study.is_configured(one.options, parameters)
+    )
+    chosen = tuple(arm for arm in experiment.arms if arm in wanted)
     tidy = {"arms": chosen, "packages": tuple(sorted(parameters.packages))}
     plan = StudyPlan(experiment, profile, parameters.model_copy(update=tidy), seed)
     for arm in plan.arms:

@@ -116,9 +116,8 @@ def study_metrics(study: Study, outcomes: pd.DataFrame, arms: Sequence[str]) -> 
         found[arm] = {}
         for endpoint in study.endpoints.values():
             grouped = rows.dropna(subset=[endpoint.column]).groupby("package", sort=True)[endpoint.column]
-            found[arm][endpoint.name] = cluster_rate(
-                grouped.sum().to_numpy(dtype=np.float64), grouped.size().to_numpy(dtype=np.float64)
-            )
+            one = cluster_rate(grouped.sum().to_numpy(dtype=np.float64), grouped.size().to_numpy(dtype=np.float64))
+            found[arm][endpoint.name] = _within(one, endpoint.bounds)
     return found
 
 
@@ -142,6 +141,13 @@ def compare_arms(study: Study, outcomes: pd.DataFrame, treatment: str, baseline:
     totals = [grouped[f"{column}_{side}"].sum().to_numpy(dtype=np.float64) for side in ("t", "b")]
     effect = relative_effect(totals[0], totals[1], n=len(paired))
     return Contrast(treatment, baseline, endpoint, effect)
+
+
+def _within(one: Estimate, bounds: tuple[float, float]) -> Estimate:
+    """An interval cut to what the endpoint can be; unknown ends stay unknown."""
+    if not (math.isfinite(one.low) and math.isfinite(one.high)):
+        return one
+    return Estimate(one.value, max(bounds[0], one.low), min(bounds[1], one.high), one.n, one.clusters)
 
 
 def _clock_of(directory: RunDirectory, plan: StudyPlan, arm: str) -> Mapping[str, Sequence[float]]:
@@ -171,6 +177,9 @@ def _in_words(
     if contrasts:
         lines += ["", "Contrasts (exploratory; relative, intervals of 95 % each, not adjusted for their number):"]
         lines += [_contrast_in_words(one) for one in contrasts]
+        lines += [
+            f"  No interval: {why}." for why in dict.fromkeys(one.effect.why for one in contrasts if one.effect.why)
+        ]
     lines += ["", "Where everything lies:"]
     found = summary["artifacts"]
     assert isinstance(found, dict)
@@ -185,7 +194,7 @@ def _contrast_in_words(one: Contrast) -> str:
     interval = (
         f"[{100 * effect.low:+.1f} %, {100 * effect.high:+.1f} %]"
         if math.isfinite(effect.low) and math.isfinite(effect.high)
-        else f"no interval: {effect.why}"
+        else "[no interval]"
     )
     return (
         f"  {one.treatment} against {one.baseline} in {one.endpoint}: {100 * effect.estimate:+.1f} % {interval}, "

@@ -53,18 +53,27 @@ class Study(Protocol):
         ...
 
     @property
+    def side_by_side(self) -> bool:
+        """Whether arms may be measured at the same time."""
+        ...
+
+    @property
     def endpoints(self) -> Mapping[str, Endpoint]:
         """Means over rows, by name; each is of a column of the outcomes, and a row may lack it (null)."""
         ...
 
     def check_arm(self, name: str, options: Options) -> None:
-        """Refuse options that no arm of this study has.
+        """Refuse options that no arm of this study can have.
 
         Raises
         ------
         LabError
             That names what is allowed.
         """
+        ...
+
+    def is_configured(self, options: Options, parameters: StudyParameters) -> bool:
+        """Whether an arm has what it needs to run; those that have not are left out unless they are asked for."""
         ...
 
     def to_build(self, plan: StudyPlan, directory: RunDirectory) -> tuple[tuple[str, ...], int]:

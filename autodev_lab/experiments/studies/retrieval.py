@@ -1,0 +1,224 @@
+"""The study of retrieval: functions looked for by what their docstrings say, in every mode of a memory."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from matplotlib.figure import Figure
+from pydantic import Field
+from threadpoolctl import threadpool_limits  # comes with scikit-learn, which declares it
+
+from autodev_lab.analysis.estimates import Estimate
+from autodev_lab.analysis.metrics import Endpoint
+from autodev_lab.errors import LabError
+from autodev_lab.experiments.code_corpus import CodeFunction, functions_of
+from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.retrieval import DEPTH, Found, fill, look_up
+from autodev_lab.experiments.settings import Settings
+from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
+from autodev_lab.experiments.studies.study import Measured, Options, Progress
+from autodev_lab.files import stable_seed, write_atomic
+from autodev_lab.memory import EmbeddedMemory, InMemoryMemory
+from autodev_lab.protocols import LinkedMemory
+from autodev_lab.records import SearchMode
+
+__all__ = ["RetrievalParameters", "RetrievalStudy"]
+
+_BACKENDS = ("embedded", "twin")
+
+_SCHEMA = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("twin", pa.bool_()),
+        ("package", pa.string()),
+        ("item", pa.string()),
+        *((f"{kind}{name}", pa.float64()) for kind in ("", "hard_") for name in ("reciprocal_rank", "found")),
+    ]
+)
+
+
+class RetrievalParameters(StudyParameters):
+    """What `-p key=value` may change."""
+
+    queries_per_package: int = Field(0, ge=0, le=1_000_000, description="functions looked for; 0 takes all")
+    hard: bool = Field(True, description="also look for functions whose own name was taken out")
+
+
+class RetrievalStudy:
+    """Each documented function of the packages is looked for by the first sentence of its docstring.
+
+    What is searched holds all functions of all packages, without their docstrings; under ``hard_`` also without their
+    own names. See `Study`.
+    """
+
+    parameters = RetrievalParameters
+    unit = "searches"
+    side_by_side = False
+    endpoints: Mapping[str, Endpoint] = MappingProxyType(
+        {
+            f"{kind}{name}": Endpoint(f"{kind}{name}", f"{kind}{column}", unit, f"{label}{tail}", (0.0, 1.0))
+            for kind, tail in (("", ""), ("hard_", ", own name taken out"))
+            for name, column, unit, label in (
+                ("mrr10", "reciprocal_rank", "mean reciprocal rank", f"MRR@{DEPTH}"),
+                ("recall10", "found", "share of searches", f"recall@{DEPTH}"),
+            )
+        }
+    )
+
+    def check_arm(self, name: str, options: Options) -> None:
+        """See `Study`."""
+        for key, allowed in (("mode", tuple(SearchMode)), ("backend", _BACKENDS)):
+            if options.get(key) not in allowed:
+                raise LabError(f"arm {name} has {key} {options.get(key)!r}; choose one of {', '.join(allowed)}")
+        for key in options:
+            if key not in ("mode", "backend"):
+                raise LabError(f"arm {name} has an option {key!r}; choose among mode, backend")
+
+    def is_configured(self, options: Options, parameters: StudyParameters) -> bool:
+        """See `Study`."""
+        return True
+
+    def to_build(self, plan: StudyPlan, directory: RunDirectory) -> tuple[tuple[str, ...], int]:
+        """Reading the packages takes seconds: it is done by `assemble`."""
+        if not plan.parameters.packages:
+            raise LabError("name packages to look for functions in, with -p packages=...")
+        return (), 0
+
+    def build(
+        self, plan: StudyPlan, package: str, directory: RunDirectory, settings: Settings, progress: Progress
+    ) -> None:
+        """Nothing is built a package."""
+
+    def assemble(self, plan: StudyPlan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
+        """Write the functions down, and how many each package has."""
+        if not directory.tasks.exists():
+            functions = functions_of(plan.parameters.packages)
+            counts = Counter(function.package for function in functions)
+            empty = [package for package in plan.parameters.packages if not counts[package]]
+            if empty:
+                raise LabError(
+                    f"{', '.join(empty)} has no documented function of three lines or more; name another package"
+                )
+            sheet = io.StringIO()
+            writer = csv.writer(sheet, lineterminator="\n")
+            writer.writerow(("package", "reason", "tasks"))
+            writer.writerows((package, "functions", counts[package]) for package in plan.parameters.packages)
+            write_atomic(directory.attrition, sheet.getvalue())
+            lines = (json.dumps(asdict(function), sort_keys=True) for function in functions)
+            write_atomic(directory.tasks, "".join(f"{line}\n" for line in lines))
+        by_package: dict[str, list[str]] = {}
+        for line in directory.tasks.read_text(encoding="utf-8").splitlines():
+            by_package.setdefault(str(json.loads(line)["package"]), []).append(line)
+        return {
+            package: hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] for package, lines in by_package.items()
+        }
+
+    def size(self, plan: StudyPlan) -> int:
+        """Searches of one arm, at most; as many again when hard ones are asked for."""
+        wanted = plan.parameters
+        assert isinstance(wanted, RetrievalParameters)
+        return (wanted.queries_per_package or 1) * len(wanted.packages) * (1 + wanted.hard)
+
+    def measure(
+        self, plan: StudyPlan, arm: str, directory: RunDirectory, settings: Settings, progress: Progress
+    ) -> Measured:
+        """Fill a memory with all functions and look for each of the chosen ones, on one core."""
+        parameters, options = plan.parameters, plan.experiment.arms[arm].options
+        assert isinstance(parameters, RetrievalParameters)
+        functions = _read(directory)
+        wanted = _chosen(functions, parameters, plan.seed)
+        columns: dict[str, list[object]] = {
+            "arm": [arm] * len(wanted),
+            "twin": [False] * len(wanted),
+            "package": [function.package for function in wanted],
+            "item": [function.name for function in wanted],
+        }
+        clock: dict[str, list[float]] = {}
+        kinds = (False, True) if parameters.hard else (False,)
+        for number, hard in enumerate(kinds):
+            kind = "hard_" if hard else ""
+            with ExitStack() as stack, threadpool_limits(1):
+                memory = _opened(stack, options, Path(settings.cache))
+                mode = SearchMode(str(options["mode"]))
+                clock[f"{kind}build"] = [fill(memory, functions, hard=hard, modes=[mode])]
+
+                def told(done: int, number: int = number) -> None:
+                    progress(number * len(wanted) + done, len(kinds) * len(wanted))
+
+                found = _look_up(memory, wanted, mode, told)
+            clock[f"{kind}search"] = [one.seconds for one in found]
+            columns[f"{kind}reciprocal_rank"] = [one.reciprocal for one in found]
+            columns[f"{kind}found"] = [float(one.rank > 0) for one in found]
+        for name in _SCHEMA.names:
+            columns.setdefault(name, [None] * len(wanted))
+        return Measured(pa.table({name: columns[name] for name in _SCHEMA.names}, schema=_SCHEMA), clock)
+
+    def clocked(self, clock: Mapping[str, Sequence[float]]) -> Mapping[str, float]:
+        """Median and 95th percentile of a search in milliseconds, and seconds to fill the memory."""
+        told: dict[str, float] = {}
+        for kind in ("", "hard_"):
+            if f"{kind}search" in clock:
+                p50, p95 = np.quantile(np.asarray(clock[f"{kind}search"]), (0.5, 0.95))
+                told[f"{kind}p50_ms"], told[f"{kind}p95_ms"] = 1e3 * float(p50), 1e3 * float(p95)
+                told[f"{kind}build_s"] = float(sum(clock[f"{kind}build"]))
+        return told
+
+    def draw(
+        self, plan: StudyPlan, outcomes: pd.DataFrame, metrics: Mapping[str, Mapping[str, Estimate]]
+    ) -> Mapping[str, Figure]:
+        """MRR by arm, plain and hard, with intervals over packages."""
+        from autodev_lab.analysis.study_figures import endpoints_figure
+
+        both = [self.endpoints[name] for name in ("mrr10", "hard_mrr10")]
+        shown = [one for one in both if any(estimates[one.name].n for estimates in metrics.values())]
+        return {"arms": endpoints_figure(metrics, shown)}
+
+
+def _read(directory: RunDirectory) -> list[CodeFunction]:
+    lines = directory.tasks.read_text(encoding="utf-8").splitlines()
+    return [CodeFunction(**{**(data := json.loads(line)), "calls": tuple(data["calls"])}) for line in lines]
+
+
+def _chosen(functions: Sequence[CodeFunction], parameters: RetrievalParameters, seed: int) -> list[CodeFunction]:
+    """A seeded sample of every package's functions, in the order of the file."""
+    most = parameters.queries_per_package
+    if not most:
+        return list(functions)
+    kept: set[str] = set()
+    for package in parameters.packages:
+        names = [function.name for function in functions if function.package == package]
+        rng = np.random.default_rng(stable_seed("queries", seed, package))
+        kept.update(names[place] for place in rng.choice(len(names), size=min(most, len(names)), replace=False))
+    return [function for function in functions if function.name in kept]
+
+
+def _look_up(
+    memory: LinkedMemory, wanted: Iterable[CodeFunction], mode: SearchMode, told: Callable[[int], None]
+) -> list[Found]:
+    found: list[Found] = []
+    for function in wanted:
+        found += look_up(memory, [function], mode)
+        told(len(found))
+    return found
+
+
+def _opened(stack: ExitStack, options: Options, cache: Path) -> LinkedMemory:
+    """An empty memory of an arm's backend; vectors of texts that were met before come from the lab's cache."""
+    if options["backend"] == "twin":
+        return InMemoryMemory()
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    cache.mkdir(parents=True, exist_ok=True)
+    return stack.enter_context(EmbeddedMemory(Path(folder), vectors=cache / "vectors.sqlite"))
