@@ -166,7 +166,7 @@ def test_the_command_writes_the_newest_run_and_names_no_place(run: Path, tmp_pat
     assert "| continuous\\_learning | not judged yet |" in tables and "Run `a_run`:" in tables
     estimate = data["claims"][0]["findings"][0]["estimate"]
     assert f"| {100 * estimate:+.1f} % |" in tables
-    assert f"| team\\_shared | {data['runs'][0]['arms']['team_shared']['correct_at_K']['value']:.3f} [" in tables
+    assert f"| team\\_shared | {data['runs'][0]['arms']['team_shared']['correct_at_K']['value']:.3f} \\[" in tables
     for path in (out / "claims.md", out / "claims.html", out / "claims.json"):
         text = path.read_text("utf-8")
         assert "not judged yet" in text and str(tmp_path) not in text and str(Path.home()) not in text
