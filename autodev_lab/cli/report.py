@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ def report(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """Write claims.md, claims.html and their figures from run directories alone."""
+    """Write claims.md, claims.html, claims.json and their figures from run directories alone."""
     from autodev_lab.analysis.dossier import newest_finished, open_dossier
     from autodev_lab.analysis.report import make_report
     from autodev_lab.experiments.directory import RunDirectory, find_run
@@ -45,6 +46,7 @@ def report(
         write_atomic(folder / "figures" / f"{name}.png", image)
     write_atomic(folder / "claims.md", made.markdown())
     write_atomic(folder / "claims.html", made.html())
+    write_atomic(folder / "claims.json", json.dumps(made.as_json(), indent=1, allow_nan=False) + "\n")
     for notebook, content in shown.items():
         write_atomic(folder / notebook, content)
     if as_json:

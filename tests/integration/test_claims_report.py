@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autodev_lab.analysis.dossier import open_dossier
+from autodev_lab.analysis.findings import findings
 from autodev_lab.analysis.frames import read_outcomes
 from autodev_lab.analysis.registration import Claim, parse_claim
 from autodev_lab.analysis.report import make_report
@@ -160,7 +161,13 @@ def test_the_command_writes_the_newest_run_and_names_no_place(run: Path, tmp_pat
     data = json.loads(report("a_run", "--out", str(out), "--json"))
     assert [one["run_id"] for one in data["runs"]] == ["a_run"]
     assert {one["id"]: len(one["findings"]) for one in data["claims"]}["collective_intelligence"] == 1
-    for path in (out / "claims.md", out / "claims.html"):
+    assert json.loads((out / "claims.json").read_text("utf-8")) == data
+    tables = findings(data)
+    assert "| continuous\\_learning | not judged yet |" in tables and "Run `a_run`:" in tables
+    estimate = data["claims"][0]["findings"][0]["estimate"]
+    assert f"| {100 * estimate:+.1f} % |" in tables
+    assert f"| team\\_shared | {data['runs'][0]['arms']['team_shared']['correct_at_K']['value']:.3f} \\[" in tables
+    for path in (out / "claims.md", out / "claims.html", out / "claims.json"):
         text = path.read_text("utf-8")
         assert "not judged yet" in text and str(tmp_path) not in text and str(Path.home()) not in text
     assert (out / data["claims"][0]["findings"][0]["figure"]).is_file()

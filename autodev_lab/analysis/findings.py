@@ -1,0 +1,175 @@
+"""The findings of a report as the tables that the README shows, made from `claims.json` and from nothing else.
+
+``python -m autodev_lab.analysis.findings reports/claims.json`` prints them; a test holds the README against them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from autodev_lab.analysis.markdown import table
+from autodev_lab.errors import LabError
+
+__all__ = ["findings", "main"]
+
+
+def findings(report: Mapping[str, object]) -> str:
+    """Verdicts, then what arms achieved and what pairs of arms differ by, run by run.
+
+    Parameters
+    ----------
+    report
+        The object that `autodev-lab report --json` prints.
+
+    Raises
+    ------
+    LabError
+        If it is no such object.
+
+    Examples
+    --------
+    >>> claim = {"id": "more", "verdict": "not judged yet", "findings": []}
+    >>> print(findings({"claims": [claim], "runs": []}))
+    | claim | verdict | estimate | interval | threshold | n |
+    |---|---|---|---|---|---|
+    | more | not judged yet |  |  |  |  |
+    """
+    try:
+        parts = [
+            table(
+                ("claim", "verdict", "estimate", "interval", "threshold", "n"),
+                [row for claim in _objects(report["claims"]) for row in _verdicts(claim)],
+            )
+        ]
+        for run in _objects(report["runs"]):
+            parts += _run(run)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LabError("that is no claims.json of a report; write one with `autodev-lab report`") from error
+    return "\n\n".join(parts)
+
+
+def _verdicts(claim: Mapping[str, object]) -> list[tuple[str, ...]]:
+    found = _objects(claim["findings"])
+    if not found:
+        return [(str(claim["id"]), str(claim["verdict"]), "", "", "", "")]
+    return [
+        (
+            str(claim["id"]),
+            f"{one['verdict']} ({'confirmatory' if one['confirmatory'] else 'exploratory'})",
+            _percent(one["estimate"], one["kind"] != "share"),
+            _interval(one["ci"], one["kind"] != "share"),
+            _percent(one["threshold"], one["kind"] != "share"),
+            f"{one['n']} in {one['clusters']} packages",
+        )
+        for one in found
+    ]
+
+
+def _run(run: Mapping[str, object]) -> list[str]:
+    arms = _object(run["arms"])
+    rows = []
+    for arm, values in arms.items():
+        one = _object(values)
+        shares = [_object(one[name]) for name in ("correct_at_K", "solved_at_K", "escaped")]
+        rows.append(
+            (arm, *(f"{_share(share['value'])} {_shares(share['ci'])}" for share in shares), str(shares[0]["n"]))
+        )
+    parts = [f"Run `{run['run_id']}`:", table(("arm", "correct", "solved", "escaped", "n"), rows)]
+    contrasts = _objects(run["contrasts"])
+    if contrasts:
+        parts.append(
+            table(
+                ("arm", "against", "difference in " + str(contrasts[0]["endpoint"]), "95 % interval", "noise floor"),
+                [
+                    (
+                        str(one["treatment"]),
+                        str(one["baseline"]),
+                        _percent(one["estimate"], True),
+                        _interval(one["ci"], True),
+                        _percent(one["noise_floor"], False),
+                    )
+                    for one in contrasts
+                ],
+            )
+        )
+    gates = _objects(run["gates"])
+    if gates:
+        parts.append(
+            table(
+                ("gate", "changes", "let through", "right of these", "wrong ones stopped", "escaped"),
+                [
+                    (
+                        str(one["arm"]),
+                        str(one["n"]),
+                        f"{_share(one['coverage'])} {_shares([one['coverage_low'], one['coverage_high']])}",
+                        f"{_share(one['right'])} {_shares([one['right_low'], one['right_high']])}",
+                        f"{one['wrong_stopped']} of {one['wrong']}",
+                        str(one["wrong_escaped"]),
+                    )
+                    for one in gates
+                ],
+            )
+        )
+    return parts
+
+
+def _percent(value: object, signed: bool) -> str:
+    if not isinstance(value, int | float):
+        return "not known"
+    return f"{100 * value:+.1f} %" if signed else f"{100 * value:.1f} %"
+
+
+def _interval(ends: object, signed: bool) -> str:
+    low, high = _pair(ends)
+    return f"[{', '.join('unbounded' if end is None else _percent(end, signed) for end in (low, high))}]"
+
+
+def _share(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, int | float) else "none"
+
+
+def _shares(ends: object) -> str:
+    low, high = _pair(ends)
+    if not (isinstance(low, int | float) and isinstance(high, int | float)):
+        return ""
+    return f"[{max(0.0, low):.2f}, {min(1.0, high):.2f}]"
+
+
+def _pair(value: object) -> tuple[object, object]:
+    if not isinstance(value, list):
+        raise TypeError("not a pair")
+    low, high = value
+    return low, high
+
+
+def _object(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError("not an object")
+    return value
+
+
+def _objects(value: object) -> Sequence[Mapping[str, object]]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return [_object(one) for one in value]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the tables of a ``claims.json``."""
+    try:
+        (path,) = map(Path, arguments)
+        print(findings(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError) as error:
+        print(f"findings: {error}; name the claims.json that `autodev-lab report` wrote", file=sys.stderr)
+        return 2
+    except LabError as error:
+        print(f"findings: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
