@@ -46,8 +46,9 @@ class InMemoryMemory:
     """Collections of items, their links, and search in every mode.
 
     Words are scored by Okapi BM25 with k1 = 1.2 and b = .75 (Robertson and Zaragoza 2009, "The probabilistic relevance
-    framework: BM25 and beyond", §3.5). Adding only appends: what an agent believes is a fold over the items, so two agents with the same memory believe the
-    same. Indexing waits for the first search, embedding for the first that needs vectors.
+    framework: BM25 and beyond", §3.5). Adding only appends: what an agent believes is a fold over the items, so two
+    agents with the same memory believe the same. Indexing waits for the first search, embedding for the first that
+    needs vectors.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from autodev_lab.testing.check_calibrator import check_calibrator
 from autodev_lab.testing.check_environment import check_environment
 from autodev_lab.testing.check_learner import check_frozen_learner, check_learner
 from autodev_lab.testing.check_ledger import check_ledger
+from autodev_lab.testing.check_linked_memory import check_linked_memory
 from autodev_lab.testing.check_memory import check_memory
 from autodev_lab.testing.check_policy import check_policy
 from autodev_lab.testing.check_risk_model import check_risk_model
@@ -17,6 +18,7 @@ __all__ = [
     "check_frozen_learner",
     "check_learner",
     "check_ledger",
+    "check_linked_memory",
     "check_memory",
     "check_policy",
     "check_risk_model",

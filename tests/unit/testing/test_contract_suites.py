@@ -16,6 +16,7 @@ from autodev_lab.decisions import (
     RandomPolicy,
 )
 from autodev_lab.environments.simulated import SimulatedEnvironment, SimulatedWorkspace
+from autodev_lab.errors import LabError
 from autodev_lab.kernel import VirtualRuntime
 from autodev_lab.kernel.virtual import VirtualSignal
 from autodev_lab.learning import FrozenPatterns, PatternLibrary
@@ -28,11 +29,13 @@ from autodev_lab.records import (
     Claim,
     Cost,
     Edit,
+    MemoryItem,
     PatternRecord,
     PatternTrial,
     Plan,
     Refusal,
     RefusalReason,
+    SearchMode,
     StreamItem,
     Task,
     TaskContext,
@@ -47,6 +50,7 @@ from autodev_lab.testing import (
     check_frozen_learner,
     check_learner,
     check_ledger,
+    check_linked_memory,
     check_memory,
     check_policy,
     check_risk_model,
@@ -200,22 +204,175 @@ class Amnesic(InMemoryMemory):
 
 
 class WorstFirst(InMemoryMemory):
-    def search(self, query, *, collection, k=10, filters=None):
-        return super().search(query, collection=collection, k=100, filters=filters)[::-1][:k]
+    def search(self, query, *, k=10, **options):
+        return super().search(query, k=100, **options)[::-1][:k]
 
 
 class Unfiltered(InMemoryMemory):
-    def search(self, query, *, collection, k=10, filters=None):
-        return super().search(query, collection=collection, k=k)
+    def search(self, query, *, filters=None, **options):
+        return super().search(query, **options)
+
+
+class FiltersTooLate(InMemoryMemory):
+    def search(self, query, *, k=10, filters=None, **options):
+        hits = super().search(query, k=k, **options)
+        return tuple(hit for hit in hits if all(str(hit.item.facts.get(key)) == filters[key] for key in filters or {}))
+
+
+class Stringly(InMemoryMemory):
+    def add(self, item):
+        return super().add(replace(item, facts={key: str(value) for key, value in item.facts.items()}))
+
+
+class Nameless(InMemoryMemory):
+    def add(self, item):
+        return super().add(replace(item, facts={key: value for key, value in item.facts.items() if key != "name"}))
+
+
+class OnlyWords(InMemoryMemory):
+    def search(self, query, *, mode=SearchMode.KEYWORD, **options):
+        return super().search(query, **options)
+
+
+class Unexplained(InMemoryMemory):
+    def search(self, query, **options):
+        return tuple(replace(hit, signals={}) for hit in super().search(query, **options))
+
+
+class KeepsOldVersions(InMemoryMemory):
+    def change(self, item):
+        changed = super().change(item)
+        super().add(replace(item, id="", text="parser fails on empty date"))
+        return changed
+
+
+class LearnsLate(InMemoryMemory):
+    """Answers what it answered when it was first asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.answers = {}
+
+    def search(self, query, **options):
+        return self.answers.setdefault((query, str(options)), super().search(query, **options))
+
+
+class Undying(InMemoryMemory):
+    def delete(self, collection, item_id):
+        self._dig(collection, item_id)
+        item = MemoryItem(collection, "parser fails on empty date", {}, id=item_id)
+        self._append(self._collection(collection), item, item_id)
+
+
+class Timeless(InMemoryMemory):
+    def search(self, query, *, at=None, **options):
+        return super().search(query, **options)
+
+
+class Unfading(InMemoryMemory):
+    def search(self, query, **options):
+        return tuple(
+            replace(hit, score=hit.score / hit.signals.get("decay", 1.0)) for hit in super().search(query, **options)
+        )
+
+
+class Polite(InMemoryMemory):
+    def since(self, collection, sequence):
+        return super().since(collection, sequence) if collection != "wishes" else ()
+
+
+class Overwrites(InMemoryMemory):
+    def add(self, item):
+        return super().change(item) if item.id in self._places else super().add(item)
+
+
+class Talkative(InMemoryMemory):
+    def delete(self, collection, item_id):
+        try:
+            super().delete(collection, item_id)
+        except LabError as error:
+            raise LabError(f"{error}\nTraceback: ...") from None
 
 
 @pytest.mark.parametrize(
     ("memory", "promise"),
-    [(Amnesic, "all items"), (WorstFirst, "must come first"), (Unfiltered, "filters must keep")],
+    [
+        (Amnesic, "all items"),
+        (Stringly, "must keep their types|field by field|must change nothing"),
+        (WorstFirst, "must come first"),
+        (Nameless, "words of its name"),
+        (OnlyWords, "the score of each signal"),
+        (Unexplained, "the score of each signal"),
+        (Unfiltered, "filters must keep"),
+        (FiltersTooLate, "filters must count before k"),
+        (KeepsOldVersions, "since must return a changed item once"),
+        (LearnsLate, "must be visible"),
+        (Undying, "must not return what was deleted"),
+        (Timeless, "must not be found at 9"),
+        (Unfading, "after a half-life"),
+        (Polite, "since in an unknown collection must be refused"),
+        (Overwrites, "add with an id that exists must be refused"),
+        (Talkative, "in one sentence"),
+    ],
 )
 def test_check_memory_rejects(memory, promise):
     with pytest.raises(AssertionError, match=promise):
         check_memory(memory)
+
+
+class Doubles(InMemoryMemory):
+    def neighbours(self, item_id, **options):
+        return super().neighbours(item_id, **options) * 2
+
+
+class OneWay(InMemoryMemory):
+    def neighbours(self, item_id, *, relation=None, incoming=False):
+        return super().neighbours(item_id, relation=relation)
+
+
+class Forward(InMemoryMemory):
+    def impact(self, item_id, hops, *, relations=None):
+        reached, edge = {}, {item_id}
+        for step in range(1, hops + 1):
+            edge = {link.target for end in edge for link in self.neighbours(end)} - set(reached) - {item_id}
+            reached.update(dict.fromkeys(edge, step))
+        return reached
+
+
+class Boundless(InMemoryMemory):
+    def impact(self, item_id, hops, *, relations=None):
+        return super().impact(item_id, 100 if hops else 0, relations=relations)
+
+
+class LeavesLinks(InMemoryMemory):
+    def delete(self, collection, item_id):
+        kept = [*self.neighbours(item_id), *self.neighbours(item_id, incoming=True)]
+        super().delete(collection, item_id)
+        self.link(kept)
+
+
+class Unlinked(InMemoryMemory):
+    """Searches as if there were no links."""
+
+    def search(self, query, *, mode=SearchMode.KEYWORD, **options):
+        graph = {SearchMode.GRAPH: SearchMode.KEYWORD, SearchMode.HYBRID_GRAPH: SearchMode.HYBRID}
+        return super().search(query, mode=graph.get(mode, mode), **options)
+
+
+@pytest.mark.parametrize(
+    ("memory", "promise"),
+    [
+        (Doubles, "must not be doubled"),
+        (OneWay, "incoming neighbours"),
+        (Forward, "impact in 1 hops"),
+        (Boundless, "impact in 1 hops"),
+        (LeavesLinks, "links from and to a deleted item"),
+        (Unlinked, "linked to a hit must be found"),
+    ],
+)
+def test_check_linked_memory_rejects(memory, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_linked_memory(memory)
 
 
 class KeepsToItself(PatternLibrary):
