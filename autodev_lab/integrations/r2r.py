@@ -47,7 +47,6 @@ class Collection(BaseModel, frozen=True):
 
     id: UUID
     name: str
-    created_at: str
 
 
 class Chunk(BaseModel, frozen=True):
@@ -78,7 +77,6 @@ class _Health(BaseModel):
     message: str
 
 
-_COLLECTION = TypeAdapter(Collection)
 _COLLECTIONS = TypeAdapter(tuple[Collection, ...])
 _DOCUMENT = TypeAdapter(_Document)
 _CHUNKS = TypeAdapter(tuple[Chunk, ...])
@@ -142,13 +140,18 @@ class R2RClient:
             if not page or len(found) >= answer.total_entries:
                 return found
 
-    def create_collection(self, name: str, description: str) -> Collection:
-        """Make a collection. R2R takes a name twice, so whoever wants one looks first, and again afterwards."""
-        answer = self._transport.ask("POST", "/collections", body={"name": name, "description": description})
-        return self._read(_COLLECTION, answer)
+    def create_collection(self, name: str, description: str) -> bool:
+        """Make a collection; False when the user has one of this name."""
+        try:
+            self._transport.ask("POST", "/collections", body={"name": name, "description": description})
+        except R2RRefused as refusal:
+            if refusal.status == 409:
+                return False
+            raise
+        return True
 
     def delete_collection(self, collection: UUID) -> None:
-        """Delete a collection and its graph; its documents stay."""
+        """Delete a collection, its graph and its chunks; the empty documents stay."""
         self._gone(f"/collections/{collection}")
 
     # --------------------------------------------------------------------------------------------- documents

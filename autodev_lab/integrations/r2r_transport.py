@@ -225,6 +225,8 @@ class R2RTransport:
             if not self._token:
                 name_and_word = {"username": self._credentials.email, "password": self._credentials.password}
                 response = self._http.post("/users/login", data=name_and_word)
+                if response.status_code in (401, 404):  # R2R says 404 of an address that it does not know
+                    raise R2RRefused(self._not_taken(), 401)
                 if response.status_code >= 400:
                     raise R2RRefused(self._refusal(response), response.status_code)
                 try:
@@ -242,6 +244,12 @@ class R2RTransport:
     def _not_r2r(self) -> str:
         return f"the server at {self.url} does not answer as R2R 3 does; give the URL of one, by default port 7272"
 
+    def _not_taken(self) -> str:
+        return (
+            f"R2R at {self.url} does not take these credentials; set AUTODEV_R2R_API_KEY, or AUTODEV_R2R_EMAIL and "
+            "AUTODEV_R2R_PASSWORD"
+        )
+
     def _silence(self, failure: httpx.TransportError) -> str:
         slow = isinstance(failure, httpx.ReadTimeout | httpx.WriteTimeout | httpx.PoolTimeout)
         how = "does not answer" if slow else "cannot be reached"
@@ -249,10 +257,7 @@ class R2RTransport:
 
     def _refusal(self, response: httpx.Response) -> str:
         if response.status_code == 401:
-            return (
-                f"R2R at {self.url} does not take these credentials; set AUTODEV_R2R_API_KEY, or AUTODEV_R2R_EMAIL "
-                "and AUTODEV_R2R_PASSWORD"
-            )
+            return self._not_taken()
         if response.status_code == 404 and _detail(response) == "Not Found":
             return self._not_r2r()
         reason = _KEYS.sub("[key]", " ".join(_detail(response).split()))

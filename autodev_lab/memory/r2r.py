@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from pydantic import JsonValue
 
 from autodev_lab.errors import LabError
-from autodev_lab.integrations.r2r import PAGE, Chunk, Collection, R2RClient
+from autodev_lab.integrations.r2r import PAGE, Chunk, R2RClient
 from autodev_lab.memory.ageing import decay, matches
 from autodev_lab.memory.fusion import Weights
 from autodev_lab.memory.in_memory import COLLECTIONS
@@ -53,20 +53,16 @@ def prepare_collections(client: R2RClient, prefix: str = "") -> tuple[str, ...]:
         Names of the collections that were made.
     """
     client.check()
-    before = _by_name(client)
-    missing = [prefix + name for name in COLLECTIONS if prefix + name not in before]
-    made = {name: client.create_collection(name, "a memory of autodev_lab") for name in missing}
     found = _by_name(client)
-    for name, collection in made.items():
-        if found[name].id != collection.id:  # somebody else made it at the same time, and was first
-            client.delete_collection(collection.id)
-    return tuple(missing)
+    missing = tuple(prefix + name for name in COLLECTIONS if prefix + name not in found)
+    for name in missing:
+        client.create_collection(name, "a memory of autodev_lab")
+    return missing
 
 
-def _by_name(client: R2RClient) -> dict[str, Collection]:
-    """The user's collections by name. R2R takes a name twice: the oldest counts, for everyone."""
-    collections = sorted(client.collections(), key=lambda one: (one.created_at, one.id), reverse=True)
-    return {one.name: one for one in collections}
+def _by_name(client: R2RClient) -> dict[str, UUID]:
+    """The user's collections; R2R sees to it that no two have the same name."""
+    return {collection.name: collection.id for collection in client.collections()}
 
 
 class R2RMemory:
@@ -102,7 +98,7 @@ class R2RMemory:
             )
         self._client = client
         self._weights = weights
-        self._ids = {name: found[prefix + name].id for name in COLLECTIONS}
+        self._ids = {name: found[prefix + name] for name in COLLECTIONS}
         self._memory = self._ids[COLLECTIONS[0]]
         self._links = R2RLinks(client, self._memory)
         self._writing = threading.RLock()

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -61,10 +62,12 @@ class _Vectors(BaseHTTPRequestHandler):
     """Answers as OpenAI's service of embeddings does, with vectors that depend on the text alone."""
 
     protocol_version = "HTTP/1.1"
+    server: _VectorServer
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
+        self.server.tell(texts)
         vectors = HashedEmbedder(DIMENSIONS - 1).embed(texts)
         # The last number keeps the vector of a text without words from being zero, which has no direction.
         vectors = np.hstack([vectors, np.full((len(texts), 1), 0.01, np.float32)])
@@ -90,6 +93,15 @@ class _Vectors(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _VectorServer(ThreadingHTTPServer):
+    def __init__(self, tell: Callable[[list[str]], None]) -> None:
+        super().__init__(("127.0.0.1", 0), _Vectors)
+        self.tell = tell
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """R2R that was killed takes no answer; that is no news."""
+
+
 class R2RStack:
     """PostgreSQL, the stand-in and R2R; use it as a context.
 
@@ -97,6 +109,11 @@ class R2RStack:
     ----------
     environment
         The folder that `prepare.py` made.
+
+    Attributes
+    ----------
+    watch
+        Called with the texts that R2R wants vectors of, before it gets them: it is in the middle of something then.
     """
 
     def __init__(self, environment: Path) -> None:
@@ -106,12 +123,12 @@ class R2RStack:
         self._database_port, self._port = free_port(), free_port()
         self._database: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
-        self._vectors: ThreadingHTTPServer | None = None
+        self._vectors = _VectorServer(self._tell)
+        self.watch: Callable[[list[str]], None] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> R2RStack:
         try:
-            self._vectors = ThreadingHTTPServer(("127.0.0.1", 0), _Vectors)
             threading.Thread(target=self._vectors.serve_forever, daemon=True).start()
             self._start_database()
             self.start()
@@ -124,14 +141,16 @@ class R2RStack:
         self.stop()
         if self._database is not None:
             end(self._database)
-        if self._vectors is not None:
-            self._vectors.shutdown()
-            self._vectors.server_close()
+        self._vectors.shutdown()
+        self._vectors.server_close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _tell(self, texts: list[str]) -> None:
+        if self.watch is not None:
+            self.watch(texts)
 
     def start(self) -> None:
         """Start R2R, on the same port and data as before, and wait until it answers."""
-        assert self._vectors is not None
         vectors = f"http://127.0.0.1:{self._vectors.server_address[1]}/v1"
         settings = {
             "HOME": str(self._folder),

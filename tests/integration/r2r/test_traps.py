@@ -30,7 +30,10 @@ def http(stack):
 @pytest.fixture
 def collections(client):
     """Two empty collections."""
-    return tuple(client.create_collection(uuid.uuid4().hex, "").id for _ in range(2))
+    names = [uuid.uuid4().hex for _ in range(2)]
+    assert all(client.create_collection(name, "") for name in names)
+    found = {one.name: one.id for one in client.collections()}
+    return tuple(found[name] for name in names)
 
 
 def search(http, query, **settings):
@@ -99,6 +102,12 @@ def test_the_same_text_is_two_items_of_the_memory(make):
     assert memory.since("tasks", -1) == (first, second)
 
 
+def test_a_collection_of_the_same_name_is_refused(client):
+    """So preparing the collections can be repeated, and be done by two at a time."""
+    name = uuid.uuid4().hex
+    assert [client.create_collection(name, "") for _ in range(2)] == [True, False]
+
+
 def test_a_document_of_chunks_is_refused_the_second_time_with_500(client, collections):
     """The client tells it from a fault: False, and no retries."""
     document = uuid.uuid4()
@@ -150,11 +159,15 @@ def test_limits_of_graph_searches_have_plural_names_and_other_names_are_passed_o
 
 def test_building_communities_needs_a_service_of_clustering(http, collections):
     """So graph search walks along links here."""
+    graph = f"/graphs/{collections[0]}"
     for name in "ab":
-        http.post(f"/graphs/{collections[0]}/entities", json={"name": name, "description": name})
+        assert http.post(f"{graph}/entities", json={"name": name, "description": name}).status_code == 200
+    ends = {"subject_id": str(uuid.uuid4()), "object_id": str(uuid.uuid4())}
+    link = {"subject": "a", "predicate": "CALLS", "object": "b", "description": "a calls b", **ends}
+    assert http.post(f"{graph}/relationships", json=link).status_code == 200
     body = {"run_type": "run", "run_with_orchestration": False}
     answer = http.post(f"/graphs/{collections[0]}/communities/build", json=body)
-    assert answer.status_code == 500
+    assert answer.status_code == 500, answer.text
     assert "CLUSTERING_SERVICE_URL" in answer.text
 
 
@@ -163,7 +176,8 @@ def test_relationships_need_no_entities_and_outlive_documents(client, make):
     memory = make()
     memory.add(MemoryItem("codebase", "function a", {}, id="a"))
     memory.link([Link("a", "CALLS", "nowhere"), Link("b", "CALLS", "c")])
-    client.delete_document(client.search_text("function", {}, 1)[0].document_id)
+    (chunk,) = client.search_text("function", within(memory._ids["codebase"]), 10)
+    client.delete_document(chunk.document_id)
     assert memory.neighbours("a") == (Link("a", "CALLS", "nowhere"),)
     memory.add(MemoryItem("codebase", "function a", {}, id="a"))
     memory.delete("codebase", "a")
