@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from autodev_lab.integrations.r2r import Credentials, Patience, R2RClient
+from autodev_lab.integrations.r2r import R2RClient
 from autodev_lab.memory.r2r import R2RMemory, prepare_collections
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are no package, and this folder has a module of its own
@@ -33,9 +34,19 @@ def stack() -> Iterator[R2RStack]:
 @pytest.fixture
 def client(stack: R2RStack) -> Iterator[R2RClient]:
     """A client that gives up after a minute and a half."""
-    one = R2RClient(stack.url, credentials=Credentials(), patience=Patience())
+    one = R2RClient(stack.url, credentials=stack.credentials)
     yield one
     one.close()
+
+
+@pytest.fixture
+def http(stack: R2RStack) -> Iterator[httpx.Client]:
+    """R2R without the lab's client between."""
+    who = {"username": stack.credentials.email, "password": stack.credentials.password}
+    with httpx.Client(base_url=f"{stack.url}/v3", timeout=60) as one:
+        token = one.post("/users/login", data=who).json()["results"]["access_token"]["token"]
+        one.headers["Authorization"] = f"Bearer {token}"
+        yield one
 
 
 @pytest.fixture

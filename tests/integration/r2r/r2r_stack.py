@@ -1,8 +1,9 @@
 """A real R2R server on this machine without docker: PostgreSQL from pip, and a stand-in for the service of vectors.
 
-    python tests/integration/r2r/r2r_stack.py $AUTODEV_R2R_ENV     # prints the URL, and runs until it is interrupted
+    python tests/integration/r2r/r2r_stack.py $AUTODEV_R2R_ENV     # says where it is, and runs until interrupted
 
-Everything listens on the loopback interface, keeps its data in a temporary folder, and is gone afterwards.
+R2R is configured as in compose.yaml. Everything listens on the loopback interface, has its data in a temporary folder,
+and is gone afterwards.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -25,11 +27,22 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import yaml
 
+from autodev_lab.integrations.r2r import Credentials
 from autodev_lab.memory.hashed_embedder import HashedEmbedder
 
-CONFIGURATION = Path(__file__).with_name("r2r.toml")
-DIMENSIONS = 256
+COMPOSE = Path(__file__).parents[3] / "compose.yaml"
+EMAIL, PASSWORD = "lab@example.com", "only-for-tests"
+"""Who R2R makes superuser at its first start."""
+
+DIMENSIONS = 512
+OWN_DATABASE = """
+[database]
+disable_create_extension = true # PostgreSQL from pip has pgvector and no other extension
+[database.postgres_configuration_settings]
+max_connections = 20
+"""
 GRACE = 8.0
 """Seconds after which a process that ignores SIGTERM, as R2R sometimes does, is killed."""
 
@@ -56,6 +69,13 @@ def end(process: subprocess.Popen[bytes], grace: float = GRACE) -> bool:
         process.wait()
         return True
     return False
+
+
+def configuration() -> str:
+    """R2R's configuration from compose.yaml, with its variables filled in."""
+    written: str = yaml.safe_load(COMPOSE.read_text("utf-8"))["configs"]["r2r"]["content"]
+    variables = {"R2R_ADMIN_EMAIL": EMAIL, "R2R_ADMIN_PASSWORD": PASSWORD}
+    return re.sub(r"\$\{(\w+)[^}]*\}", lambda found: variables[found[1]], written)
 
 
 class _Vectors(BaseHTTPRequestHandler):
@@ -126,6 +146,7 @@ class R2RStack:
         self._vectors = _VectorServer(self._tell)
         self.watch: Callable[[list[str]], None] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
+        self.credentials = Credentials(email=EMAIL, password=PASSWORD)
 
     def __enter__(self) -> R2RStack:
         try:
@@ -151,13 +172,15 @@ class R2RStack:
 
     def start(self) -> None:
         """Start R2R, on the same port and data as before, and wait until it answers."""
+        configured = self._folder / "r2r.toml"
+        configured.write_text(configuration() + OWN_DATABASE, "utf-8")
         vectors = f"http://127.0.0.1:{self._vectors.server_address[1]}/v1"
         settings = {
             "HOME": str(self._folder),
             "OPENAI_API_KEY": "sk-nobody-pays-for-this",
             "OPENAI_API_BASE": vectors,
             "OPENAI_BASE_URL": vectors,
-            "R2R_CONFIG_PATH": str(CONFIGURATION),
+            "R2R_CONFIG_PATH": str(configured),
             "R2R_PROJECT_NAME": "autodev_lab",
             "R2R_POSTGRES_USER": "postgres",
             "R2R_POSTGRES_PASSWORD": "postgres",
@@ -258,7 +281,7 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with R2RStack(Path(sys.argv[1])) as stack:
-        print(stack.url, flush=True)
+        print(f"{stack.url} AUTODEV_R2R_EMAIL={EMAIL} AUTODEV_R2R_PASSWORD={PASSWORD}", flush=True)
         try:
             signal.pause()
         except KeyboardInterrupt:

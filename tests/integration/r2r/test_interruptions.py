@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from autodev_lab.errors import LabError
-from autodev_lab.integrations.r2r import Credentials, Patience, R2RClient
+from autodev_lab.integrations.r2r import Patience, R2RClient
 from autodev_lab.memory.r2r import R2RMemory, prepare_collections
 from autodev_lab.records import Link, MemoryItem, SearchMode
 
@@ -68,9 +68,9 @@ def way(stack) -> Iterator[LossyWay]:
 
 
 @pytest.fixture
-def memory(way) -> Iterator[R2RMemory]:
+def memory(way, stack) -> Iterator[R2RMemory]:
     """A memory that talks to R2R by the lossy way."""
-    client = R2RClient(way.url, credentials=Credentials(), patience=PATIENT)
+    client = R2RClient(way.url, credentials=stack.credentials, patience=PATIENT)
     prefix = f"{uuid.uuid4().hex}-"
     prepare_collections(client, prefix)
     yield R2RMemory(client, prefix=prefix)
@@ -114,7 +114,7 @@ def test_a_link_whose_answer_is_lost_is_not_doubled(way, memory):
 
 
 def test_collections_whose_answers_are_lost_are_there_once(way, stack):
-    client = R2RClient(way.url, credentials=Credentials(), patience=PATIENT)
+    client = R2RClient(way.url, credentials=stack.credentials, patience=PATIENT)
     way.lose = [("POST", "collections")] * 2
     prefix = f"{uuid.uuid4().hex}-"
     made = prepare_collections(client, prefix)
@@ -127,7 +127,7 @@ def test_collections_whose_answers_are_lost_are_there_once(way, stack):
 
 def test_r2r_killed_in_the_middle_of_a_series_of_adds_loses_and_doubles_nothing(stack):
     """It dies while it has taken an item and not stored it, and is started again; the series goes on by itself."""
-    client = R2RClient(stack.url, credentials=Credentials(), patience=PATIENT)
+    client = R2RClient(stack.url, credentials=stack.credentials, patience=PATIENT)
     prefix = f"{uuid.uuid4().hex}-"
     prepare_collections(client, prefix)
     memory = R2RMemory(client, prefix=prefix)
@@ -153,7 +153,7 @@ def test_r2r_killed_in_the_middle_of_a_series_of_adds_loses_and_doubles_nothing(
         writer = threading.Thread(target=series)
         writer.start()
         assert killed.wait(120)
-        impatient = R2RClient(stack.url, credentials=Credentials(), patience=Patience(seconds=0.5))
+        impatient = R2RClient(stack.url, credentials=stack.credentials, patience=Patience(seconds=0.5))
         with pytest.raises(LabError, match="cannot be reached; see that it is running"):
             impatient.collections()
         impatient.close()

@@ -115,7 +115,8 @@ def test_without_collections_the_command_that_makes_them_is_named(client, stack)
         {"api_key": f"public.{SOME_WORD}"},
         {"api_key": SOME_WORD},
         {"email": "lab@example.com", "password": SOME_WORD},
-        {"email": "admin@example.com", "password": SOME_WORD},
+        {"email": "nobody@example.com", "password": SOME_WORD},
+        {},
     ],
 )
 def test_wrong_credentials_are_one_sentence(stack, who):
@@ -126,18 +127,10 @@ def test_wrong_credentials_are_one_sentence(stack, who):
     client.close()
 
 
-def test_the_right_credentials_are_taken(stack, client):
-    """The ones that R2R makes for its first user; every installation has to change them."""
-    admin = Credentials(email="admin@example.com", password="change_me_immediately")
-    known = R2RClient(stack.url, credentials=admin)
-    known.check()
-    assert {one.id for one in known.collections()} == {one.id for one in client.collections()}
-    known.close()
-
-
 def test_init_r2r_makes_the_collections_once(stack, client, monkeypatch):
-    for name in ("API_KEY", "EMAIL", "PASSWORD"):
-        monkeypatch.delenv(f"AUTODEV_R2R_{name}", raising=False)
+    monkeypatch.delenv("AUTODEV_R2R_API_KEY", raising=False)
+    monkeypatch.setenv("AUTODEV_R2R_EMAIL", stack.credentials.email)
+    monkeypatch.setenv("AUTODEV_R2R_PASSWORD", stack.credentials.password)
     prefix = f"{uuid.uuid4().hex}-"
     names = [prefix + name for name in ("codebase", "tasks", "patterns", "decisions")]
     command = ["init-r2r", "--url", f"{stack.url}/", "--prefix", prefix]
@@ -149,6 +142,28 @@ def test_init_r2r_makes_the_collections_once(stack, client, monkeypatch):
     assert sorted(one.name for one in client.collections() if one.name.startswith(prefix)) == sorted(names)
     item = R2RMemory(client, prefix=prefix).add(MemoryItem("decisions", "deploy", {}))
     assert item.sequence > 0
+
+
+def test_a_user_who_is_no_superuser_stays_within_the_collection(stack, plain_user):
+    """For such users R2R drops its own filter by collection; links need a superuser, which the sentence says."""
+    client = R2RClient(stack.url, credentials=plain_user)
+    prepare_collections(client)
+    memory = R2RMemory(client)
+    item = memory.add(MemoryItem("tasks", "parser of dates", {}))
+    memory.add(MemoryItem("patterns", "parser of tables", {}))
+    for mode in (SearchMode.KEYWORD, SearchMode.VECTOR, SearchMode.HYBRID):
+        assert [hit.item for hit in memory.search("parser", collection="tasks", mode=mode)] == [item]
+    with pytest.raises(LabError, match="Only superusers can create relationships"):
+        memory.link([Link("a", "CALLS", "b")])
+    client.close()
+
+
+@pytest.fixture
+def plain_user(http):
+    """A user of R2R's without rights."""
+    who = {"email": f"{uuid.uuid4().hex}@example.com", "password": f"Aa1!{SOME_WORD}"}
+    assert http.post("/users", json=who).status_code == 200
+    return Credentials(**who)
 
 
 def test_init_r2r_tells_a_mistake_in_one_sentence(stack, monkeypatch):

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import uuid
 
-import httpx
 import pytest
 from r2r_stack import end
 
@@ -18,13 +17,6 @@ from autodev_lab.errors import LabError
 from autodev_lab.integrations.r2r import OutcomeUnknown
 from autodev_lab.memory.r2r_items import EVERYTHING
 from autodev_lab.records import Link, MemoryItem, SearchMode
-
-
-@pytest.fixture
-def http(stack):
-    """R2R without the lab's client between."""
-    with httpx.Client(base_url=f"{stack.url}/v3", timeout=60) as one:
-        yield one
 
 
 @pytest.fixture
