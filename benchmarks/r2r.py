@@ -69,10 +69,15 @@ def measure(client: R2RClient, prefix: str, items: int, queries: int, links: int
     """Fill a memory and search it."""
     prepare_collections(client, prefix)
     memory, world, rng = R2RMemory(client, prefix=prefix), World(1), random.Random(2)
+    content = [world.item(number) for number in range(items)]
+    singly = content[: max(1, items // 10)]
     start = time.perf_counter()
-    for number in range(items):
-        memory.add(world.item(number))
-    stored = items / (time.perf_counter() - start)
+    for item in singly:
+        memory.add(item)
+    one_by_one = len(singly) / (time.perf_counter() - start)
+    start = time.perf_counter()
+    memory.add_all(content[len(singly) :])
+    together = (items - len(singly)) / (time.perf_counter() - start)
     edges = {Link(str(rng.randrange(items)), "CALLS", str(rng.randrange(items))) for _ in range(links)}
     start = time.perf_counter()
     memory.link(edges)
@@ -86,7 +91,8 @@ def measure(client: R2RClient, prefix: str, items: int, queries: int, links: int
         return [world.query() for _ in range(queries)]
 
     return {
-        "items_per_second": stored,
+        "items_per_second": together,
+        "items_per_second_one_by_one": one_by_one,
         "links_per_second": linked,
         "search": {mode.value: timed(in_mode(mode), asked()) for mode in SearchMode},
         "r2r_hybrid": timed(lambda query: client.search_hybrid(query, filters, 10), asked()),
@@ -142,7 +148,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(json.dumps(result))
         return 0
-    print(f"{measured['items_per_second']:.1f} items/s, {measured['links_per_second']:.0f} links/s")
+    print(
+        f"{measured['items_per_second']:.1f} items/s, one by one {measured['items_per_second_one_by_one']:.1f}, "
+        f"{measured['links_per_second']:.0f} links/s"
+    )
     for name, times in {
         **measured["search"],
         "r2r_hybrid": measured["r2r_hybrid"],

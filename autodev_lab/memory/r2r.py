@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
@@ -28,7 +30,7 @@ from autodev_lab.memory.r2r_items import (
     text_query,
     write_of,
 )
-from autodev_lab.memory.r2r_links import R2RLinks
+from autodev_lab.memory.r2r_links import AT_ONCE, R2RLinks
 from autodev_lab.memory.retrieval import retrieve
 from autodev_lab.records import Link, MemoryHit, MemoryItem, SearchMode
 
@@ -36,7 +38,7 @@ __all__ = ["R2RMemory", "prepare_collections"]
 
 _TRIES = 3
 _SETTLING = 5.0
-_IDS_AT_ONCE = 200
+_IDS_AT_ONCE = 100
 
 
 def prepare_collections(client: R2RClient, prefix: str = "") -> tuple[str, ...]:
@@ -106,10 +108,25 @@ class R2RMemory:
 
     def add(self, item: MemoryItem) -> MemoryItem:
         """See `Memory`."""
-        collection = self._collection(item.collection)
-        with self._writing:
-            stored = replace(item, sequence=self._next(item.collection), id=item.id or uuid4().hex)
-            self._store(stored, collection)
+        (stored,) = self.add_all([item])
+        return stored
+
+    def add_all(self, items: Iterable[MemoryItem]) -> tuple[MemoryItem, ...]:
+        """Remember several items, some at a time, which is faster than one after the other.
+
+        When one is refused, those before it, and some after it, are there.
+        """
+        items = tuple(items)
+        for name, count in Counter(item.id for item in items).items():
+            if name and count > 1:
+                raise LabError(f"{count} items have the id {name!r}; give each an id of its own")
+        collections = [self._collection(item.collection) for item in items]
+        with self._writing, ThreadPoolExecutor(AT_ONCE) as pool:
+            stored = tuple(
+                replace(item, sequence=self._next(item.collection), id=item.id or uuid4().hex) for item in items
+            )
+            for _ in pool.map(self._store, stored, collections):
+                pass
         return stored
 
     def change(self, item: MemoryItem) -> MemoryItem:
@@ -164,7 +181,7 @@ class R2RMemory:
         known = self._collection(collection)
         if not query.strip():
             return ()
-        signals = _Search(self._client, self._links, known, query, filters or {}, at)
+        signals = _Search(self._client, self._links, known, query, filters or {}, at, k)
         return retrieve(signals, mode, k, at, self._weights)
 
     def _collection(self, name: str) -> UUID:
@@ -238,6 +255,7 @@ class _Search:
     query: str
     filters: Mapping[str, str]
     at: float | None
+    k: int
     found: dict[int, MemoryItem] = field(default_factory=dict)
 
     def item(self, position: int) -> MemoryItem:
@@ -254,10 +272,13 @@ class _Search:
         reached = self.links.spread({self.found[position].id: score for position, score in relevance.items()})
         known = {item.id for item in self.found.values()}
         asked = heapq.nlargest(PAGE, reached.keys() - known, key=lambda end: (reached[end], end))
+        before = len(self.found)
         for start in range(0, len(asked), _IDS_AT_ONCE):
             filters = {**self._filters(), **id_filter(tuple(asked[start : start + _IDS_AT_ONCE]))}
             items = map(item_of, self.client.search_text(EVERYTHING, filters, PAGE))
             self.found.update((item.sequence, item) for item in items if matches(item, self.filters, self.at))
+            if self.at is None and len(self.found) - before >= self.k:
+                break  # what links alone found ranks by how much reached it, so k of them are enough; unless age counts
         return {position: reached[item.id] for position, item in self.found.items() if item.id in reached}
 
     def _filters(self) -> dict[str, JsonValue]:

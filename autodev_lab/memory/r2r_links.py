@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from autodev_lab.errors import LabError
@@ -15,7 +16,10 @@ from autodev_lab.integrations.r2r import OutcomeUnknown, R2RClient, Relationship
 from autodev_lab.memory.links import Links
 from autodev_lab.records import Link
 
-__all__ = ["R2RLinks"]
+__all__ = ["AT_ONCE", "R2RLinks"]
+
+AT_ONCE = 8
+"""Requests that R2R is sent at the same time when there is much to write."""
 
 _TRIES = 10
 
@@ -57,9 +61,9 @@ class R2RLinks:
             for _ in range(_TRIES):
                 try:
                     self._read_on()
-                    for link in wanted:
-                        if link not in self._known:
-                            self._create(link)
+                    with ThreadPoolExecutor(AT_ONCE) as pool:
+                        for _ in pool.map(self._create, [link for link in wanted if link not in self._known]):
+                            pass
                     return
                 except OutcomeUnknown as error:
                     failure = error
@@ -75,8 +79,9 @@ class R2RLinks:
         with self._lock:
             self._read_on()
             touching = [row for row in self._rows if end in (row.subject, row.object)]
-            for row in touching:
-                self._client.delete_relationship(self._graph, row.id)
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for _ in pool.map(lambda row: self._client.delete_relationship(self._graph, row.id), touching):
+                    pass
             self._links.forget(end)
             self._known.difference_update(map(_link, touching))
             self._rows = [row for row in self._rows if end not in (row.subject, row.object)]

@@ -70,6 +70,18 @@ def test_more_items_than_one_answer_holds(make, monkeypatch):
     assert memory.since("tasks", items[5].sequence) == items[6:]
 
 
+def test_several_items_are_added_at_once_in_their_order(make):
+    memory = make()
+    items = memory.add_all(MemoryItem("tasks", f"item {number}", {}, id=f"n{number}") for number in range(20))
+    assert memory.since("tasks", -1) == items
+    assert [item.id for item in items] == [f"n{number}" for number in range(20)]
+    with pytest.raises(LabError, match="2 items have the id 'same'"):
+        memory.add_all([MemoryItem("tasks", "one", {}, id="same"), MemoryItem("tasks", "two", {}, id="same")])
+    with pytest.raises(LabError, match="has an item 'n3' already"):
+        memory.add_all([MemoryItem("tasks", "another", {}), MemoryItem("tasks", "three", {}, id="n3")])
+    assert memory.add_all([]) == ()
+
+
 def test_age_brings_up_what_the_server_ranks_low(make):
     """R2R ranks without age, so more is asked for than the items wanted."""
     memory = make()
