@@ -1,6 +1,9 @@
 """What agents remember, shared or each for itself, and how it is found again: memories and what searches them."""
 
+from autodev_lab.memory.embedded import EmbeddedMemory
+from autodev_lab.memory.embedders import MiniLmEmbedder
 from autodev_lab.memory.hashed_embedder import HashedEmbedder
 from autodev_lab.memory.in_memory import InMemoryMemory
+from autodev_lab.memory.rebuild import rebuild_memory
 
-__all__ = ["HashedEmbedder", "InMemoryMemory"]
+__all__ = ["EmbeddedMemory", "HashedEmbedder", "InMemoryMemory", "MiniLmEmbedder", "rebuild_memory"]

@@ -21,6 +21,8 @@ class Weights:
         Shares of a hybrid score.
     graph
         What links add to a score at most.
+    head
+        Share of an item's head in its vector.
     pool
         How many of a signal's best items take part.
     """
@@ -28,6 +30,7 @@ class Weights:
     keyword: float = 0.4
     vector: float = 0.6
     graph: float = 0.05
+    head: float = 0.4
     pool: int = 100
 
 

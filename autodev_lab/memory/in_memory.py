@@ -15,9 +15,10 @@ from autodev_lab.errors import LabError
 from autodev_lab.memory.ageing import decay, matches
 from autodev_lab.memory.fusion import Weights
 from autodev_lab.memory.hashed_embedder import HashedEmbedder
+from autodev_lab.memory.item_vectors import item_vectors
 from autodev_lab.memory.links import Links
 from autodev_lab.memory.retrieval import retrieve
-from autodev_lab.memory.words import name_of, searchable, tokenize
+from autodev_lab.memory.words import name_of, tokenize
 from autodev_lab.protocols import Embedder
 from autodev_lab.records import Link, MemoryHit, MemoryItem, SearchMode
 
@@ -70,7 +71,7 @@ class InMemoryMemory:
         self._places: dict[str, tuple[str, int]] = {}
         self._links = Links()
         self._embedder = embedder or HashedEmbedder()
-        self._weights = weights
+        self._weights = weights or Weights()
 
     def _collection(self, name: str) -> _Collection:
         try:
@@ -208,7 +209,7 @@ class _Search:
     def vector(self, count: int) -> dict[int, float]:
         embedder = self.memory._embedder
         new = self.stored.items[len(self.stored.vectors) :]
-        self.stored.vectors.extend(embedder.embed(["" if item is None else searchable(item) for item in new]))
+        self.stored.vectors.extend(item_vectors(new, embedder.embed, self.memory._weights.head))
         if not self.stored.vectors:
             return {}
         closeness = np.stack(self.stored.vectors) @ embedder.embed([self.query])[0]

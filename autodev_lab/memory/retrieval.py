@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from autodev_lab.errors import LabError
@@ -38,7 +38,12 @@ class Signals(Protocol):
 
 
 def retrieve(
-    signals: Signals, mode: SearchMode, k: int, at: float | None, weights: Weights | None = None
+    signals: Signals,
+    mode: SearchMode,
+    k: int,
+    at: float | None,
+    weights: Weights | None = None,
+    more: Callable[[str, Collection[int]], Mapping[int, float]] | None = None,
 ) -> tuple[MemoryHit, ...]:
     """Best `k` items, best first; of equals the one at the lower position.
 
@@ -49,6 +54,10 @@ def retrieve(
     ----------
     at
         Time of the search, in seconds; None when age does not count.
+    weights
+        How signals are weighed.
+    more
+        Scores by one signal of items that only the other found, from a memory that can tell; else they count as lowest.
 
     Raises
     ------
@@ -70,6 +79,9 @@ def retrieve(
     if mode is SearchMode.VECTOR or hybrid:
         found["vector"] = signals.vector(count)
     if hybrid:
+        if more is not None:
+            known = set().union(*found.values())
+            found = {name: {**scores, **more(name, known - scores.keys())} for name, scores in found.items()}
         scores = weighted_sum(found, {"keyword": weights.keyword, "vector": weights.vector})
     else:
         (scores,) = (min_max(one) if graph else dict(one) for one in found.values())
