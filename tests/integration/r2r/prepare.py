@@ -40,7 +40,7 @@ def prepare(cache: Path) -> Path:
         return target
     shutil.rmtree(target, ignore_errors=True)  # one that was broken off
     print(f"preparing R2R in {target}", file=sys.stderr)
-    install = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [str(target / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     try:
         subprocess.run([interpreter(), "-m", "venv", str(target)], check=True, stdout=sys.stderr)
         subprocess.run([*install, "--no-deps", "-r", str(REQUIREMENTS)], check=True, stdout=sys.stderr)

