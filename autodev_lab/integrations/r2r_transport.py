@@ -22,6 +22,7 @@ __all__ = ["Answer", "Credentials", "OutcomeUnknown", "Patience", "R2RError", "R
 
 _COME_BACK = frozenset({429, 502, 503, 504})
 _TRIES_OF_A_FAULT = 4
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _LONGEST_REASON = 300
 _KEYS = re.compile(r"\b(?:sk|pk)-[\w*-]+|\beyJ[\w.-]{10,}")
 
@@ -187,50 +188,47 @@ class R2RTransport:
         pauses = iter(()) if hurry else self._patience.pauses()
         faults, renewed = 0, False
         while True:
-            failure: httpx.TransportError | None = None
+            headers = self._who(hurry) if known else None
             try:
-                request = self._http.build_request(
-                    method, path, params=query, json=body, files=files, headers=self._headers() if known else None
-                )
-                response = self._http.send(request)
+                response = self._http.request(method, path, params=query, json=body, files=files, headers=headers)
             except httpx.TransportError as error:
-                if not repeatable and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                if not repeatable and not isinstance(error, _NOT_SENT):
                     raise OutcomeUnknown(f"R2R at {self.url} broke off before it answered") from error
-                failure = error
+                complaint: R2RError = R2RError(self._silence(error))
             else:
-                if response.status_code == 401 and self._token and not renewed:
-                    self._token, renewed = "", True  # a token ends after an hour, or with the server's secret
-                    continue
                 if response.status_code < 400:
                     return self._understood(response)
-                if response.status_code == 500 and not _already_there(response) and not repeatable:
-                    raise OutcomeUnknown(self._refusal(response))
-                faults += response.status_code == 500
-                if not _may_pass(response, faults):
-                    raise R2RRefused(self._refusal(response), _status(response))
+                if response.status_code == 401 and self._token and not renewed:
+                    self._token, renewed = "", True  # a token ends with time, or with the server's secret
+                    continue
+                status = _status(response)
+                complaint = R2RRefused(self._refusal(response), status)
+                if status >= 500 and not repeatable:
+                    raise OutcomeUnknown(str(complaint))
+                faults += status == 500
+                if not _may_pass(status, faults):
+                    raise complaint
             pause = next(pauses, None)
             if pause is None:
-                if failure is None:
-                    raise R2RRefused(self._refusal(response), response.status_code)
-                raise R2RError(self._silence(failure)) from failure
+                raise complaint
             time.sleep(pause)
 
-    # The token is fetched inside the loop of `ask`, so a login is retried as its request is.
-    def _headers(self) -> dict[str, str]:
+    def _who(self, hurry: bool) -> dict[str, str]:
+        """Headers that say who asks; a password is changed for a token first."""
         if self._credentials.api_key:
             return {"X-API-Key": self._credentials.api_key}
         if not self._credentials.email:
             return {}
         with self._login_lock:
             if not self._token:
-                name_and_word = {"username": self._credentials.email, "password": self._credentials.password}
-                response = self._http.post("/users/login", data=name_and_word)
-                if response.status_code in (401, 404):  # R2R says 404 of an address that it does not know
-                    raise R2RRefused(self._not_taken(), 401)
-                if response.status_code >= 400:
-                    raise R2RRefused(self._refusal(response), response.status_code)
+                who = {"username": self._credentials.email, "password": self._credentials.password}
                 try:
-                    self._token = _Login.model_validate(self._understood(response).results).access_token.token
+                    answer = self.ask("POST", "/users/login", form=who, hurry=hurry, known=False)
+                    self._token = _Login.model_validate(answer.results).access_token.token
+                except R2RRefused as refusal:
+                    if refusal.status in (401, 404):  # R2R says 404 of an address that it does not know
+                        raise R2RRefused(self._not_taken(), 401) from None
+                    raise
                 except ValidationError:
                     raise R2RError(self._not_r2r()) from None
             return {"Authorization": f"Bearer {self._token}"}
@@ -291,11 +289,9 @@ def _status(response: httpx.Response) -> int:
     return 409 if _already_there(response) else response.status_code
 
 
-def _may_pass(response: httpx.Response, faults: int) -> bool:
+def _may_pass(status: int, faults: int) -> bool:
     """Whether the same request may be answered better later: the server is starting, busy, or lost its database."""
-    if response.status_code == 500:
-        return faults < _TRIES_OF_A_FAULT and not _already_there(response)
-    return response.status_code in _COME_BACK
+    return faults < _TRIES_OF_A_FAULT if status == 500 else status in _COME_BACK
 
 
 def _detail(response: httpx.Response) -> str:

@@ -139,7 +139,7 @@ def test_what_is_refused_is_not_sent_again(script):
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("trouble", [None, (500, {"detail": "it raised, and may have inserted"})])
+@pytest.mark.parametrize("trouble", [None, (500, {"detail": "it raised, and may have inserted"}), (504, "")])
 def test_what_must_not_be_doubled_is_sent_once(script, trouble):
     server = script(trouble)
     with pytest.raises(OutcomeUnknown) as caught:
@@ -224,13 +224,16 @@ def test_an_api_key_is_sent_and_never_told(script, caplog):
 
 def test_a_password_is_changed_for_a_token_once_and_again_when_it_ends(script):
     tokens = [results({"access_token": {"token": name}}) for name in ("first", "second")]
-    server = script(tokens[0], results([]), results([]), (401, {"message": "expired"}), tokens[1], results([]))
+    server = script(
+        (503, "starting"), tokens[0], results([]), results([]), (401, {"message": "expired"}), tokens[1], results([])
+    )
     one = client(server.url, email="lab@example.com", password=SOME_WORD)
     for _ in range(3):
         one.relationships(GRAPH, 0)
     told = [(path.split("?")[0], headers.get("Authorization")) for _, path, headers, _ in server.asked]
     listed = f"/v3/graphs/{GRAPH}/relationships"
     assert told == [
+        ("/v3/users/login", None),
         ("/v3/users/login", None),
         (listed, "Bearer first"),
         (listed, "Bearer first"),
