@@ -16,6 +16,7 @@ _HOPS = 2
 _DAMPING = 0.5
 _HUB = 50
 _SEEDS = 10
+_NEAR_THE_BEST = 0.5
 
 
 class Links:
@@ -101,7 +102,8 @@ class Links:
         """
         total: dict[str, float] = defaultdict(float)
         best = heapq.nlargest(_SEEDS, relevance, key=lambda end: relevance[end])
-        starts: Mapping[str, float] = {end: relevance[end] for end in best}
+        least = _NEAR_THE_BEST * max(relevance.values(), default=0.0)
+        starts: Mapping[str, float] = {end: relevance[end] for end in best if relevance[end] >= least}
         current = starts
         for step in range(1, _HOPS + 1):
             reached: dict[str, float] = defaultdict(float)
