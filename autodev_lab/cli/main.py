@@ -6,6 +6,7 @@ import typer
 
 from autodev_lab.cli import cache as cache_command
 from autodev_lab.cli import export as export_command
+from autodev_lab.cli import init_r2r as init_r2r_command
 from autodev_lab.cli import patterns as patterns_command
 from autodev_lab.cli import power as power_command
 from autodev_lab.cli import report as report_command
@@ -37,6 +38,7 @@ app.command("report")(told(report_command.report))
 app.command("rerun")(told(rerun_command.rerun))
 app.command("export")(told(export_command.export))
 app.add_typer(cache_command.app, name="cache")
+app.command("init-r2r")(told(init_r2r_command.init_r2r))
 app.command("ui")(told(ui_command.ui))
 
 

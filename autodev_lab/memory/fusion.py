@@ -29,7 +29,7 @@ class Weights:
 
     keyword: float = 0.4
     vector: float = 0.6
-    graph: float = 0.05
+    graph: float = 0.1
     head: float = 0.4
     pool: int = 100
 

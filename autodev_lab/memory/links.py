@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,9 @@ __all__ = ["Links"]
 
 _HOPS = 2
 _DAMPING = 0.5
-_HUB = 200
+_HUB = 50
+_SEEDS = 10
+_NEAR_THE_BEST = 0.5
 
 
 class Links:
@@ -90,14 +93,18 @@ class Links:
         return distance
 
     def spread(self, relevance: Mapping[str, float]) -> dict[str, float]:
-        """How much relevance reaches each id from those that have some, in either direction, scaled to at most 1.
+        """How much relevance reaches other ids from the most relevant, in either direction, scaled to at most 1.
 
         A step divides by the square root of both ends' numbers of links, as in label spreading (Zhou et al. 2004,
         "Learning with local and global consistency", NIPS, §2), and counts half the step before; there are two steps.
-        Ids with very many links say nothing of each other and pass nothing on.
+        Where it starts nothing arrives: links find what lies near the best, and leave the order of the best alone. Ids
+        with very many links, which say little of each other, pass nothing on.
         """
         total: dict[str, float] = defaultdict(float)
-        current: Mapping[str, float] = relevance
+        best = heapq.nlargest(_SEEDS, relevance, key=lambda end: relevance[end])
+        least = _NEAR_THE_BEST * max(relevance.values(), default=0.0)
+        starts: Mapping[str, float] = {end: relevance[end] for end in best if relevance[end] >= least}
+        current = starts
         for step in range(1, _HOPS + 1):
             reached: dict[str, float] = defaultdict(float)
             for end, amount in current.items():
@@ -107,7 +114,8 @@ class Links:
                 for other in others:
                     reached[other] += amount / math.sqrt(len(others) * self._degree(other))
             for end, amount in reached.items():
-                total[end] += _DAMPING**step * amount
+                if end not in starts:
+                    total[end] += _DAMPING**step * amount
             current = reached
         most = max(total.values(), default=0.0)
         return {end: amount / most for end, amount in total.items()} if most > 0.0 else {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped,unused-ignore]
 
 from autodev_lab.memory.files import connect, told, transaction
 from autodev_lab.protocols import Embedder
@@ -24,6 +26,11 @@ CREATE TABLE IF NOT EXISTS vectors (
     embedder TEXT NOT NULL, content BLOB NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (embedder, content)
 )
 """
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
 
 
 class VectorIndex:
@@ -61,7 +68,9 @@ class VectorIndex:
         """Inner product of every row with a query, 0 at least."""
         if not self._count:
             return np.zeros(0, np.float32)
-        return np.asarray(np.maximum(self._rows[: self._count] @ query, np.float32(0.0)), np.float32)
+        # one thread reads these rows as fast as memory gives them; several wait for one another on a busy machine
+        with _blas().limit(limits=1):
+            return np.asarray(np.maximum(self._rows[: self._count] @ query, np.float32(0.0)), np.float32)
 
 
 class VectorCache:
