@@ -40,7 +40,7 @@ def run(
     mlflow: Annotated[bool, typer.Option(help="Also mirror the run to MLflow.")] = True,
 ) -> None:
     """Run an experiment; ends with a summary, the verdicts, and where everything lies."""
-    from autodev_lab.experiments.design import load_experiment, make_plan, parse_overrides
+    from autodev_lab.experiments.design import parse_overrides
 
     overrides = parse_overrides(parameter or ())
     if resume is not None and (overrides or out is not None or dry_run):
@@ -48,10 +48,9 @@ def run(
     if resume is None and experiment is None:
         raise LabError("name an experiment, for example `autodev-lab run learning`, or a run with --resume")
     if dry_run and experiment is not None:
-        from autodev_lab.experiments.estimate import estimate
+        from autodev_lab.experiments.conduct import need_of, plan_of
 
-        plan = make_plan(load_experiment(experiment), profile=profile, seed=seed, overrides=overrides)
-        need = estimate(plan, workers=workers)
+        need = need_of(plan_of(experiment, profile=profile, seed=seed, overrides=overrides), workers=workers)
         if as_json:
             from autodev_lab.cli.output import print_json
 

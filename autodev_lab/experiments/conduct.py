@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from autodev_lab.experiments.design import load_experiment, make_plan, read_experiment
+from autodev_lab.experiments.design import Plan, load_experiment, make_plan, read_experiment
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, Job
 
-__all__ = ["AnyCell", "AnyPlan", "Conduct", "conduct_of", "plan_of", "read_any_plan"]
+__all__ = ["AnyCell", "AnyPlan", "Conduct", "conduct_of", "need_of", "plan_of", "read_any_plan"]
 
 
 class AnyCell(Protocol):
@@ -24,6 +24,18 @@ class AnyCell(Protocol):
     @property
     def name(self) -> str:
         """Unique within a plan and safe as a file name."""
+        ...
+
+
+class AnyNeed(Protocol):
+    """What a plan takes, as an estimate."""
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data."""
+        ...
+
+    def in_words(self) -> str:
+        """For people."""
         ...
 
 
@@ -175,6 +187,25 @@ def read_any_plan(directory: RunDirectory) -> AnyPlan:
 
         return read_study_plan(directory)
     return directory.read_plan()
+
+
+def need_of(plan: AnyPlan, *, workers: int = 0) -> AnyNeed:
+    """What a plan of either kind takes.
+
+    Parameters
+    ----------
+    workers
+        Processes; 0 takes one a core.
+    """
+    if isinstance(plan, Plan):
+        from autodev_lab.experiments.estimate import estimate
+
+        return estimate(plan, workers=workers)
+    from autodev_lab.experiments.studies.design import StudyPlan
+    from autodev_lab.experiments.studies.estimate import estimate_study
+
+    assert isinstance(plan, StudyPlan)
+    return estimate_study(plan)
 
 
 def conduct_of(directory: RunDirectory, settings: Settings) -> Conduct:

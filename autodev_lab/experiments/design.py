@@ -323,6 +323,8 @@ def load_experiment(name: str | Path) -> Experiment:
     'learning'
     """
     data = read_experiment(name)
+    if "study" in data:
+        raise LabError(f"{name} is a study, without a team; name an experiment that has one, for example learning")
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:

@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 
 from autodev_lab.experiments.design import Plan
+from autodev_lab.experiments.progress import duration
 
 __all__ = ["Need", "estimate"]
 
@@ -54,14 +55,6 @@ class Need:
 
     def in_words(self) -> str:
         """For people."""
-        minutes = self.seconds / 60
-        duration = (
-            f"{self.seconds:.0f} s"
-            if minutes < 2
-            else f"{minutes:.0f} min"
-            if minutes < 120
-            else (f"{minutes / 60:.1f} h")
-        )
         return "\n".join(
             [
                 f"{self.experiment}, profile {self.profile}, seed {self.seed}, {self.environment} environment",
@@ -70,7 +63,8 @@ class Need:
                 f"packages       {', '.join(self.packages) or 'those of the task file'}",
                 *([f"lessons        {', '.join(self.lesson_packages)}"] if self.lesson_packages else []),
                 *([f"shift          {self.shift}"] if self.shift else []),
-                f"time           about {duration} with {self.workers} workers (an estimate; cached work is free)",
+                f"time           about {duration(self.seconds)} with {self.workers} workers (an estimate; cached work is "
+                "free)",
                 f"disk           about {self.bytes / 1e6:.0f} MB (an estimate)",
                 f"configuration  {self.configuration_hash}",
             ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["PlainProgress", "QuietProgress", "Reporter", "RichProgress", "reporter"]
+__all__ = ["PlainProgress", "QuietProgress", "Reporter", "RichProgress", "duration", "reporter"]
 
 PLAIN_SECONDS = 15.0
 """A log gets a line at most this often."""
@@ -76,7 +76,7 @@ class PlainProgress:
         self._told = now
         left = (now - self._begun) / done * (self._total - done)
         # the first steps of a stage open files and fill caches, and say nothing of the others
-        when = f", about {_duration(left)} left" if done >= self._total * _TELLING else ""
+        when = f", about {duration(left)} left" if done >= self._total * _TELLING else ""
         self.say(f"{self._what}: {done} of {self._total}{when} {note}".rstrip())
 
     def say(self, line: str) -> None:
@@ -133,14 +133,14 @@ def reporter(kind: str = "auto") -> Reporter:
     return PlainProgress()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A duration in words.
 
     Examples
     --------
-    >>> _duration(42), _duration(600), _duration(9000)
+    >>> duration(42), duration(600), duration(9000)
     ('42 s', '10 min', '2.5 h')
     """
-    if seconds < 90:
+    if seconds < 120:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -29,15 +29,25 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.retrieval import DEPTH, Found, fill, look_up
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
-from autodev_lab.experiments.studies.study import Measured, Options, Progress
+from autodev_lab.experiments.studies.study import Foreseen, Measured, Options, Progress
 from autodev_lab.files import stable_seed, write_atomic
 from autodev_lab.memory import EmbeddedMemory, InMemoryMemory
 from autodev_lab.protocols import LinkedMemory
 from autodev_lab.records import SearchMode
 
-__all__ = ["RetrievalParameters", "RetrievalStudy"]
+__all__ = ["EMBED_SECONDS", "SEARCH_SECONDS", "RetrievalParameters", "RetrievalStudy"]
 
 _BACKENDS = ("embedded", "twin")
+
+EMBED_SECONDS = 0.04
+"""To make a vector of a function, on a core of 2026; the lab keeps it."""
+
+SEARCH_SECONDS = 0.02
+"""Mean of a search over the modes, its query's vector made anew."""
+
+_FIXED_SECONDS = 20.0
+_ROW_BYTES = 200
+_VECTOR_BYTES = 2_000
 
 _SCHEMA = pa.schema(
     [
@@ -125,6 +135,18 @@ class RetrievalStudy:
         return {
             package: hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] for package, lines in by_package.items()
         }
+
+    def foresee(self, plan: StudyPlan) -> Foreseen:
+        """From the number of functions, the searches of one core, and the vectors that are made once."""
+        parameters = plan.parameters
+        assert isinstance(parameters, RetrievalParameters)
+        functions = functions_of(parameters.packages)
+        kinds = 1 + parameters.hard
+        searches = len(_chosen(functions, parameters, plan.seed)) * len(plan.arms)
+        seconds = kinds * (len(functions) * EMBED_SECONDS + searches * SEARCH_SECONDS)
+        return Foreseen(
+            searches, _FIXED_SECONDS + seconds, searches * _ROW_BYTES + kinds * len(functions) * _VECTOR_BYTES
+        )
 
     def size(self, plan: StudyPlan) -> int:
         """Searches of one arm, at most; as many again when hard ones are asked for."""

@@ -16,7 +16,7 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
 
-__all__ = ["Measured", "Study"]
+__all__ = ["Foreseen", "Measured", "Study"]
 
 Options = Mapping[str, str | int | float | bool]
 Progress = Callable[[int, int], None]
@@ -37,6 +37,15 @@ class Measured:
 
     rows: pa.Table
     clock: Mapping[str, Sequence[float]] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a plan takes, as an estimate: rows of outcomes, seconds on one core when nothing is cached, and bytes."""
+
+    rows: int
+    seconds: float
+    bytes: int
 
 
 class Study(Protocol):
@@ -88,6 +97,10 @@ class Study(Protocol):
 
     def assemble(self, plan: StudyPlan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
         """Write `tasks.jsonl` and `attrition.csv` unless they are there; returns the content hash of every package."""
+        ...
+
+    def foresee(self, plan: StudyPlan) -> Foreseen:
+        """What a plan takes; may read packages, and measures nothing."""
         ...
 
     def size(self, plan: StudyPlan) -> int:
