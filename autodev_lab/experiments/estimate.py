@@ -63,8 +63,8 @@ class Need:
                 f"packages       {', '.join(self.packages) or 'those of the task file'}",
                 *([f"lessons        {', '.join(self.lesson_packages)}"] if self.lesson_packages else []),
                 *([f"shift          {self.shift}"] if self.shift else []),
-                f"time           about {duration(self.seconds)} with {self.workers} workers (an estimate; cached work is "
-                "free)",
+                f"time           about {duration(self.seconds)} with {self.workers} workers (an estimate; cached "
+                "work is free)",
                 f"disk           about {self.bytes / 1e6:.0f} MB (an estimate)",
                 f"configuration  {self.configuration_hash}",
             ]
