@@ -61,7 +61,9 @@ def arms_figure(metrics: Mapping[str, Mapping[str, Estimate]], *, budget: int) -
             _point(axes, estimates[metric], place + 0.15 - 0.3 * shift, colour, label if place == places[0] else None)
     names = [f"{arm} (n = {estimates['correct_at_K'].n})" for arm, estimates in metrics.items()]
     axes.set_yticks(places, names)
-    axes.set_xlim(0, 1)
+    axes.set_xlim(
+        0, _room(max(_reach(one[name]) for one in metrics.values() for name in ("solved_at_K", "correct_at_K")))
+    )
     clusters = max((estimates["correct_at_K"].clusters for estimates in metrics.values()), default=0)
     axes.set_xlabel(f"share of tasks within {budget} candidates ({_intervals(clusters)})")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
@@ -134,7 +136,7 @@ def learning_curve(
     """
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
-    longest = 0
+    longest, highest = 0, 0.0
     for number, arm in enumerate(arms):
         rows = originals(arm_rows(outcomes, arm))
         length = int(rows["index"].max()) + 1
@@ -151,7 +153,10 @@ def learning_curve(
         note = ", 95 % simultaneous band" if bounded else ""
         if arm in banded and not bounded:
             note = f", no band over {_packages(band.clusters)}"
-        axes.plot(middle, band.centre, "o-", color=colour, markersize=4, label=f"{arm} (n = {len(rows)}{note})")
+        # the palette is used again with another line and mark
+        style = ("o-", "s--", "^:")[number // len(_COLOURS) % 3]
+        axes.plot(middle, band.centre, style, color=colour, markersize=4, label=f"{arm} (n = {len(rows)}{note})")
+        highest = max(highest, float(np.max(band.high if bounded else band.centre)))
         if bounded:
             # one point stands for the whole stream
             across = middle if points > 1 else np.array([1.0, float(length)])
@@ -160,10 +165,20 @@ def learning_curve(
     axes.set_xlim(0, longest + 1)
     axes.set_xlabel("task's position in the stream (bands: the whole curve of an arm, over packages)")
     axes.set_ylabel(f"share correct within {budget} candidates")
-    axes.set_ylim(0, 1)
-    axes.legend(loc="best", fontsize=8, frameon=False)
+    axes.set_ylim(0, _room(highest))
+    figure.legend(loc="outside upper center", ncols=2, fontsize=8, frameon=False)
     axes.grid(alpha=0.3)
     return figure
+
+
+def _reach(estimate: Estimate) -> float:
+    """How far right an estimate is drawn."""
+    return estimate.high if math.isfinite(estimate.high) else estimate.value
+
+
+def _room(highest: float) -> float:
+    """Upper end of an axis of shares that shows small ones too."""
+    return min(1.0, max(0.1, 1.1 * highest)) if math.isfinite(highest) else 1.0
 
 
 def _point(axes: Axes, estimate: Estimate, place: float, colour: str, label: str | None) -> None:
