@@ -11,7 +11,8 @@ __all__ = ["NAME", "name_of", "searchable", "tokenize"]
 NAME = "name"
 """The fact that names what an item is about, for example a function by its qualified name."""
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+"""The last alternative takes letters of other alphabets as they come."""
 
 
 def tokenize(text: str) -> tuple[str, ...]:
@@ -21,6 +22,8 @@ def tokenize(text: str) -> tuple[str, ...]:
     --------
     >>> tokenize("getHTTPHeader(x_2)")
     ('get', 'http', 'header', 'x', '2')
+    >>> tokenize("разбор даты")
+    ('разбор', 'даты')
     """
     return tuple(word.lower() for word in _WORD.findall(text))
 
