@@ -9,10 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import numpy as np
+
 from autodev_lab.errors import LabError
 from autodev_lab.memory.embedders import MiniLmEmbedder
 from autodev_lab.memory.fusion import Weights
 from autodev_lab.memory.in_memory import COLLECTIONS
+from autodev_lab.memory.item_vectors import query_vector
 from autodev_lab.memory.keyword import TOKENIZER
 from autodev_lab.memory.links import Links
 from autodev_lab.memory.retrieval import retrieve
@@ -178,7 +181,7 @@ class EmbeddedMemory:
                 filters or {},
                 at,
                 vectors=self._vectors,
-                query_vector=self._cache.of_query,
+                query_vector=self._query_vector,
                 spread=self._links.spread,
                 place=place,
             )
@@ -217,6 +220,9 @@ class EmbeddedMemory:
 
     def _vectors(self, shelf: Shelf) -> VectorIndex:
         return shelf.make_vectors(self._cache, self._weights.head)
+
+    def _query_vector(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        return query_vector(text, self._cache.made, self._weights.content)
 
     def _writable(self) -> Store:
         if not self._writes:

@@ -51,6 +51,8 @@ def told(path: Path) -> Iterator[None]:
         if "no such" in str(error):  # a table or a column that a memory has
             raise _broken(path, error) from error
         raise LabError(f"cannot use {path}: {error}; choose a writable place with room that nobody locks") from error
+    except sqlite3.ProgrammingError as error:
+        raise LabError(f"the memory in {path.parent} has been closed; open it again") from error
     except sqlite3.DatabaseError as error:
         raise _broken(path, error) from error
 

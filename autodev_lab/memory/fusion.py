@@ -21,8 +21,8 @@ class Weights:
         Shares of a hybrid score.
     graph
         What links add to a score at most.
-    head
-        Share of an item's head in its vector.
+    head, content
+        Share of an item's head in its vector, and of the words that are no stop words in a query's.
     pool
         How many of a signal's best items take part.
     """
@@ -31,6 +31,7 @@ class Weights:
     vector: float = 0.6
     graph: float = 0.1
     head: float = 0.4
+    content: float = 0.3
     pool: int = 100
 
 

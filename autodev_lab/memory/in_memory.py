@@ -15,7 +15,7 @@ from autodev_lab.errors import LabError
 from autodev_lab.memory.ageing import decay, matches
 from autodev_lab.memory.fusion import Weights
 from autodev_lab.memory.hashed_embedder import HashedEmbedder
-from autodev_lab.memory.item_vectors import item_vectors
+from autodev_lab.memory.item_vectors import item_vectors, query_vector
 from autodev_lab.memory.links import Links
 from autodev_lab.memory.retrieval import retrieve
 from autodev_lab.memory.words import name_of, tokenize
@@ -212,7 +212,9 @@ class _Search:
         self.stored.vectors.extend(item_vectors(new, embedder.embed, self.memory._weights.head))
         if not self.stored.vectors:
             return {}
-        closeness = np.stack(self.stored.vectors) @ embedder.embed([self.query])[0]
+        closeness = np.stack(self.stored.vectors) @ query_vector(
+            self.query, embedder.embed, self.memory._weights.content
+        )
         return self._best(count, dict(enumerate(np.maximum(closeness, 0.0).tolist())))
 
     def linked(self, relevance: Mapping[int, float]) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""The vector of an item: of all that is searched in it, drawn towards that of its head."""
+"""The vectors of an item and of a query: of the whole text, drawn towards that of the few words that tell most."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from autodev_lab.memory.words import name_of, searchable, tokenize
+from autodev_lab.memory.words import content_words, name_of, searchable, tokenize
 from autodev_lab.records import MemoryItem
 
-__all__ = ["Matrix", "head_of", "item_vectors"]
+__all__ = ["Matrix", "head_of", "item_vectors", "query_vector"]
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -51,6 +51,30 @@ def item_vectors(
     heads = ["" if item is None else head_of(item) for item in items]
     headed = [row for row, head in enumerate(heads) if head]
     if headed and head_weight > 0.0:
-        blend = (1.0 - head_weight) * vectors[headed] + head_weight * embed([heads[row] for row in headed])
-        vectors[headed] = blend / np.maximum(np.linalg.norm(blend, axis=1, keepdims=True), 1e-12)
+        vectors[headed] = _blend(vectors[headed], embed([heads[row] for row in headed]), head_weight)
     return vectors
+
+
+def query_vector(
+    query: str, embed: Callable[[Sequence[str]], Matrix], content_weight: float
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """The vector of a query, of unit length, drawn towards that of its words without stop words.
+
+    Parameters
+    ----------
+    embed
+        Makes the vectors of texts.
+    content_weight
+        Share of these words, from 0 to 1.
+    """
+    vector = embed([query])
+    content = " ".join(content_words(query))
+    if content and content != query and content_weight > 0.0:
+        vector = _blend(vector, embed([content]), content_weight)
+    row: np.ndarray[tuple[int], np.dtype[np.float32]] = vector[0]
+    return row
+
+
+def _blend(one: Matrix, other: Matrix, share: float) -> Matrix:
+    blend = (1.0 - share) * one + share * other
+    return np.asarray(blend / np.maximum(np.linalg.norm(blend, axis=1, keepdims=True), 1e-12), np.float32)

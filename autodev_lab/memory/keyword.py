@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from autodev_lab.errors import LabError
-from autodev_lab.memory.words import name_of, tokenize
+from autodev_lab.memory.words import content_words, name_of
 from autodev_lab.records import MemoryItem
 
 __all__ = ["TOKENIZER", "KeywordIndex", "stemmed"]
@@ -19,14 +20,7 @@ __all__ = ["TOKENIZER", "KeywordIndex", "stemmed"]
 TOKENIZER = "identifiers-stop-snowball-1"
 """Name and version of how text becomes words; an index made with another is not used."""
 
-_STOP = frozenset(
-    tokenize(
-        "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
-        "this to was will with"
-    )
-)
-"""Lucene's English stop words: rare in code, and so by far too telling when a sentence is looked for in it."""
-
+_RUN = re.compile(r"\w+")
 _K1 = 1.2
 _B = 0.75
 _NAME_WEIGHT = 3
@@ -42,18 +36,23 @@ def stemmed(text: str) -> list[str]:
     LabError
         If the stemmer is not installed.
     """
-    stem = _stemmer()
-    return [stem(word) for word in tokenize(text) if word not in _STOP]
+    parts = _parts()
+    return [word for run in _RUN.findall(text) for word in parts(run)]
 
 
 @functools.cache
-def _stemmer() -> Callable[[str], str]:
+def _parts() -> Callable[[str], tuple[str, ...]]:
     try:
         import Stemmer  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise LabError("keyword search needs PyStemmer; pip install 'autodev-lab[memory]'") from error
     stem: Callable[[str], str] = Stemmer.Stemmer("english").stemWord
-    return functools.lru_cache(maxsize=100_000)(stem)
+
+    @functools.lru_cache(maxsize=100_000)  # code says the same names over and over
+    def parts(run: str) -> tuple[str, ...]:
+        return tuple(stem(word) for word in content_words(run))
+
+    return parts
 
 
 class KeywordIndex:

@@ -81,7 +81,7 @@ class Store:
     def __init__(self, path: Path, *, writes: bool) -> None:
         self._path = path
         if not writes and not path.exists():
-            raise LabError(f"there is no memory in {path.parent}; open it for writing once, or name another directory")
+            raise self._absent()
         with told(path):
             self._connection = connect(path)
             try:
@@ -97,7 +97,9 @@ class Store:
         tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if found > FORMAT:
             raise LabError(f"{self._path} has format {found} and this lab reads {FORMAT}; use a newer autodev_lab")
-        if tables or not writes:
+        if not tables and not writes:  # its writer is just making it
+            raise self._absent()
+        if tables:
             raise LabError(
                 f"{self._path} has format {found} and this lab reads {FORMAT}; "
                 f"rebuild_memory({str(self._path.parent)!r}) brings it up to date"
@@ -106,6 +108,10 @@ class Store:
             for statement in _TABLES.split(";"):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _absent(self) -> LabError:
+        folder = self._path.parent
+        return LabError(f"there is no memory in {folder}; open it for writing once, or name another directory")
 
     def add(self, items: Iterable[MemoryItem]) -> tuple[MemoryItem, ...]:
         """Keep new items, all or none; returns them with sequence numbers and ids."""

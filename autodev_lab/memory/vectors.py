@@ -99,10 +99,9 @@ class VectorCache:
         parts = [self._chunk(texts[start : start + _CHUNK]) for start in range(0, len(texts), _CHUNK)]
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
-    def of_query(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        """The vector of a query, which is not kept."""
-        vector: np.ndarray[tuple[int], np.dtype[np.float32]] = self._embedder.embed([text])[0]
-        return vector
+    def made(self, texts: Sequence[str]) -> Matrix:
+        """One row a text, which is not kept: for queries."""
+        return self._embedder.embed(texts)
 
     def close(self) -> None:
         """Close the file."""

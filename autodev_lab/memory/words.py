@@ -6,12 +6,13 @@ import re
 
 from autodev_lab.records import MemoryItem
 
-__all__ = ["NAME", "name_of", "searchable", "tokenize"]
+__all__ = ["NAME", "content_words", "name_of", "searchable", "tokenize"]
 
 NAME = "name"
 """The fact that names what an item is about, for example a function by its qualified name."""
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+"""The last alternative takes letters of other alphabets as they come."""
 
 
 def tokenize(text: str) -> tuple[str, ...]:
@@ -21,8 +22,30 @@ def tokenize(text: str) -> tuple[str, ...]:
     --------
     >>> tokenize("getHTTPHeader(x_2)")
     ('get', 'http', 'header', 'x', '2')
+    >>> tokenize("разбор даты")
+    ('разбор', 'даты')
     """
     return tuple(word.lower() for word in _WORD.findall(text))
+
+
+_STOP = frozenset(
+    tokenize(
+        "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
+        "this to was will with"
+    )
+)
+"""Lucene's English stop words: rare in code, and so by far too telling when a sentence is looked for in it."""
+
+
+def content_words(text: str) -> tuple[str, ...]:
+    """Words of a text without English stop words.
+
+    Examples
+    --------
+    >>> content_words("the size of a table")
+    ('size', 'table')
+    """
+    return tuple(word for word in tokenize(text) if word not in _STOP)
 
 
 def name_of(item: MemoryItem) -> str:

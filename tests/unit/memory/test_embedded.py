@@ -158,6 +158,19 @@ def test_a_reader_changes_nothing_and_needs_something_to_read(tmp_path):
                     action()
 
 
+def test_a_closed_memory_says_so(tmp_path):
+    memory = open_memory(tmp_path)
+    memory.close()
+    memory.close()
+    for action in (
+        lambda: memory.add(MemoryItem("tasks", "more", {})),
+        lambda: memory.search("more", collection="tasks"),
+        lambda: memory.since("tasks", -1),
+    ):
+        with pytest.raises(LabError, match="has been closed; open it again"):
+            action()
+
+
 def test_weights_are_kept_with_the_index(tmp_path):
     chosen = Weights(keyword=0.9, vector=0.1)
     with open_memory(tmp_path, weights=chosen) as memory:

@@ -44,9 +44,10 @@ def test_links_are_a_set(first, forgotten, second, hops):
 def test_relevance_spreads_to_the_near_more_than_to_the_far_and_in_both_directions():
     chain = Links()
     chain.add([Link("a", "CALLS", "b"), Link("c", "CALLS", "b"), Link("c", "CALLS", "d")])
-    reached = chain.spread({"a": 1.0})
+    reached = chain.spread({"a": 1.0, "d": 0.1})
+    assert "a" not in reached, "nothing arrives where it starts"
     assert reached["b"] > reached["c"] > 0.0
-    assert "d" not in reached
+    assert "d" not in reached, "three steps away, and too irrelevant to start"
     assert max(reached.values()) == 1.0
 
 
