@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from autodev_lab.errors import LabError
@@ -48,6 +49,7 @@ class SourceFile:
     beside: str = ""
 
 
+@lru_cache(maxsize=8192)
 def is_test_file(path: str) -> bool:
     """Whether a file holds tests, by its name.
 
@@ -60,6 +62,7 @@ def is_test_file(path: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in _TEST_FILES)
 
 
+@lru_cache(maxsize=8192)
 def is_test_side(path: str) -> bool:
     """Whether a file holds tests or what only tests use: helpers below a folder of tests, and ``conftest.py``.
 

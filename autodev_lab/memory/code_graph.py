@@ -14,7 +14,7 @@ from pathlib import Path
 from autodev_lab.errors import LabError
 from autodev_lab.memory.code_facts import FileFacts, NodeKind
 from autodev_lab.memory.code_files import SourceFile, find_source_files, is_test_file
-from autodev_lab.memory.code_links import CALLS, DEPENDS_ON, INHERITS, TESTS, ReferenceCounts, links_of, tests_of
+from autodev_lab.memory.code_links import CALLS, DEPENDS_ON, INHERITS, TESTS, USES, ReferenceCounts, links_of, tests_of
 from autodev_lab.memory.code_names import ModuleTable, Names
 from autodev_lab.memory.code_parsing import parse_source
 from autodev_lab.memory.cypher import CypherIndex
@@ -24,10 +24,11 @@ from autodev_lab.records import Link
 
 __all__ = ["CodeGraph", "CodeGraphSummary", "CodeReading"]
 
-DEPENDENCIES = (DEPENDS_ON, CALLS, INHERITS, TESTS)
+DEPENDENCIES = (DEPENDS_ON, USES, CALLS, INHERITS, TESTS)
 """Relations by which a change of the target may be felt at the source. DEFINES is not among them: a module would
 otherwise be touched by any change in it, and then all that import it."""
 
+_FILES_AT_ONCE = 500
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS code_files (
     path TEXT PRIMARY KEY, digest TEXT NOT NULL, module TEXT NOT NULL UNIQUE, interface TEXT NOT NULL, body TEXT NOT NULL,
@@ -76,7 +77,8 @@ class CodeGraph:
 
     ======================  ===================================================================================
     DEFINES                 a module or class has this class, function or test in it
-    DEPENDS_ON              imports a module; uses a module's variable; uses a class or function without calling
+    DEPENDS_ON              a module imports a module
+    USES                    names a class or function without calling it, a module's variable, a module it imports
     CALLS                   calls a function; makes an instance of a class; a test asks for a fixture
     INHERITS                a class has this base
     TESTS                   a test reaches this definition outside the tests, by itself, its fixtures or helpers
@@ -226,10 +228,17 @@ class _Update:
                 stirred |= _names_of(file.module) if path in added or path in moved else {file.module}
         anew = {*added, *changed, *self._consulting(stirred)}
         linked = sorted(anew)
-        for path in linked:
+        for number, path in enumerate(linked, start=1):
             self._link(self._files[path])
+            if number % _FILES_AT_ONCE == 0:  # paths are sorted, so what comes next asks for other things
+                self._forget_answers()
+        self._forget_answers()
         self._tests(anew)
         return CodeReading(tuple(added), tuple(changed), tuple(deleted), tuple(linked))
+
+    def _forget_answers(self) -> None:
+        self._names.forget()
+        self._facts.clear()
 
     def _forget(self, path: str) -> None:
         self._store.remove(path)
@@ -298,7 +307,7 @@ class _Update:
         rows = self._ask("SELECT path, passed FROM code_files").fetchall()
         for path in sorted(path for path, passed in rows if path in anew or not anew.isdisjoint(json.loads(passed))):
             tests = self._ask(
-                "SELECT id FROM graph_nodes JOIN graph_ids USING (number) WHERE owner = ? AND kind = ? ORDER BY id",
+                "SELECT id FROM graph_nodes JOIN graph_ids USING (number) WHERE path = ? AND kind = ? ORDER BY id",
                 (path, NodeKind.TEST.value),
             ).fetchall()
             found: list[Link] = []

@@ -11,13 +11,14 @@ from autodev_lab.memory.code_names import Found, ModuleTable, Names, Value, Valu
 from autodev_lab.memory.graph_store import GraphNode
 from autodev_lab.records import Link
 
-__all__ = ["CALLS", "DEFINES", "DEPENDS_ON", "INHERITS", "TESTS", "FileLinks", "ReferenceCounts", "links_of", "tests_of"]
+__all__ = ["CALLS", "DEFINES", "DEPENDS_ON", "INHERITS", "TESTS", "USES", "FileLinks", "ReferenceCounts", "links_of", "tests_of"]
 
 DEFINES = "DEFINES"
 DEPENDS_ON = "DEPENDS_ON"
 CALLS = "CALLS"
 INHERITS = "INHERITS"
 TESTS = "TESTS"
+USES = "USES"
 
 _MADE_BY = ("__new__", "__init__", "__post_init__")
 _SETUP_OF_CLASS = (
@@ -142,8 +143,9 @@ class _Writer:
                 self._count(values)
             for value in values:
                 if value.kind is ValueKind.MODULE:
-                    for source in {ids[0], ids[number]}:
-                        self._link(source, DEPENDS_ON, value.module)
+                    self._link(ids[0], DEPENDS_ON, value.module)
+                    if number:
+                        self._link(ids[number], USES, value.module)
 
     def _references(self, number: int, source: str) -> None:
         references = self._facts.references[number]
@@ -178,12 +180,12 @@ class _Writer:
 
     def _used(self, source: str, value: Value) -> None:
         if value.kind in (ValueKind.FUNCTION, ValueKind.CLASS):
-            self._link(source, DEPENDS_ON, self._id_of(value))
+            self._link(source, USES, self._id_of(value))
 
     def _touched(self, source: str, found: Found) -> None:
         for value in found.touched:
             if value.kind is ValueKind.VARIABLE:
-                self._link(source, DEPENDS_ON, value.module)
+                self._link(source, USES, value.module)
             else:
                 self._link(source, CALLS, self._id_of(value))
 

@@ -142,6 +142,11 @@ class Names:
         finally:
             self._noted.pop()
 
+    def forget(self) -> None:
+        """Let go of answers kept for later; the next ones are the same."""
+        self._memo.clear()
+        self._local.clear()
+
     def facts(self, module: str) -> FileFacts:
         """Facts of a module, noted as looked at."""
         self._noted[-1].add(module)

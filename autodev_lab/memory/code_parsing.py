@@ -12,6 +12,10 @@ from autodev_lab.memory.code_facts import FileFacts, Import, NodeKind, Reference
 __all__ = ["parse_source"]
 
 _MAX_RETURNS = 8
+_LEAVES = (
+    *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__(), *ast.cmpop.__subclasses__(),
+    *ast.boolop.__subclasses__(), *ast.expr_context.__subclasses__(), ast.Pass, ast.Break, ast.Continue,
+)  # fmt: skip
 _CLASS_METHODS = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
 _IMPORTING_CALLS = frozenset(("import_module", "__import__", "importorskip"))
 
@@ -134,6 +138,7 @@ class _Reader:
             ast.Call: self._chain_used,
             ast.Subscript: self._chain_used,
             ast.Constant: self._leaf,
+            **dict.fromkeys(_LEAVES, self._leaf),
         }
 
     def module(self, tree: ast.Module) -> None:

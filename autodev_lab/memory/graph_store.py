@@ -20,12 +20,12 @@ CREATE TABLE IF NOT EXISTS graph_facts (name TEXT PRIMARY KEY, value TEXT NOT NU
 CREATE TABLE IF NOT EXISTS graph_ids (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS graph_nodes (
     number INTEGER PRIMARY KEY, kind TEXT NOT NULL, path TEXT NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, owner TEXT NOT NULL
+    first INTEGER NOT NULL, last INTEGER NOT NULL, owner INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS graph_nodes_owner ON graph_nodes (owner);
 CREATE INDEX IF NOT EXISTS graph_nodes_path ON graph_nodes (path);
 CREATE TABLE IF NOT EXISTS graph_links (
-    source INTEGER NOT NULL, relation TEXT NOT NULL, target INTEGER NOT NULL, owner TEXT NOT NULL,
+    source INTEGER NOT NULL, relation TEXT NOT NULL, target INTEGER NOT NULL, owner INTEGER NOT NULL,
     PRIMARY KEY (source, relation, target)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS graph_links_target ON graph_links (target);
@@ -114,21 +114,24 @@ class GraphStore:
     def replace(self, owner: str, nodes: Iterable[GraphNode], links: Iterable[Link]) -> None:
         """Put nodes and links in the place of those of an owner; a link that another owner has already stays its."""
         self.remove(owner)
+        owned_by = self._number(owner)
         self.connection.executemany(
             "INSERT OR REPLACE INTO graph_nodes VALUES (?, ?, ?, ?, ?, ?)",
-            [(self._number(node.id), node.kind, node.path, node.first, node.last, owner) for node in nodes],
+            [(self._number(node.id), node.kind, node.path, node.first, node.last, owned_by) for node in nodes],
         )
         self.connection.executemany(
             "INSERT OR IGNORE INTO graph_links VALUES (?, ?, ?, ?)",
             [
-                (self._number(link.source), link.relation, self._number(link.target), owner) for link in links
+                (self._number(link.source), link.relation, self._number(link.target), owned_by) for link in links
             ],
         )
 
     def remove(self, owner: str) -> None:
         """Forget an owner's nodes and links."""
-        self.connection.execute("DELETE FROM graph_nodes WHERE owner = ?", (owner,))
-        self.connection.execute("DELETE FROM graph_links WHERE owner = ?", (owner,))
+        row = self.connection.execute("SELECT number FROM graph_ids WHERE id = ?", (owner,)).fetchone()
+        if row is not None:
+            self.connection.execute("DELETE FROM graph_nodes WHERE owner = ?", row)
+            self.connection.execute("DELETE FROM graph_links WHERE owner = ?", row)
 
     def _number(self, name: str) -> int:
         number = self._numbers.get(name)
