@@ -3,7 +3,8 @@
 The tests run once under `sys.setprofile`, an import hook and coverage. *Recall*: of calls and imports that were seen
 within the folder, the share the graph has. *Precision*: of the links the graph has from what ran (calls: from
 definitions every line of which ran), the share that was seen. A link not seen need not be wrong: the condition it is
-under may never have held. Calls are judged by the function called, outside the tests.
+under may never have held. Calls are judged by the function called, outside the tests; generators and coroutines are
+left out, because a profiler sees who iterates them and not who called them.
 
     python benchmarks/graph_truth.py FOLDER [--tests PATH ...] [--path FOLDER ...] [--json] [--show N]
 """
@@ -11,6 +12,7 @@ under may never have held. Calls are judged by the function called, outside the 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import subprocess
@@ -21,6 +23,7 @@ from pathlib import Path
 
 from autodev_lab.memory.code_files import is_test_side
 from autodev_lab.memory.code_graph import CodeGraph
+from autodev_lab.memory.graph_store import GraphNode
 
 WATCHER = '''
 import atexit, builtins, importlib, json, os, sys, threading
@@ -61,10 +64,10 @@ def profile(frame, event, argument):
         code = frame.f_code
         back = frame.f_back
         if back is not None and code.co_filename.startswith(ROOT) and back.f_code.co_filename.startswith(ROOT):
-            if code.co_flags & 1 and not code.co_name.startswith("<"):
+            if code.co_flags & 1 and not code.co_flags & 0x2A0 and not code.co_name.startswith("<"):
                 while back is not None and back.f_code.co_name.startswith("<") and back.f_code.co_name != "<module>":
                     back = back.f_back
-                if back is not None:
+                if back is not None and back.f_code.co_filename.startswith(ROOT):
                     calls.add((place(back.f_code), place(code)))
 watch = coverage.Coverage(data_file=None, include=[ROOT + "*"], config_file=False)
 watch.start()
@@ -117,6 +120,8 @@ def compare(root: Path, seen: dict) -> dict:
     nodes = {node.id: node for node in graph.nodes()}
     modules = {node.path: node.id for node in nodes.values() if node.kind == "Module"}
 
+    lazy = set(generators(root, nodes.values()))
+
     def path_of(file: str) -> str:
         return Path(file).relative_to(root).as_posix()
 
@@ -130,6 +135,7 @@ def compare(root: Path, seen: dict) -> dict:
     def is_judged(source: str | None, target: str | None) -> bool:
         return (
             source in nodes
+            and target not in lazy
             and target in nodes
             and nodes[target].kind == "Function"
             and not is_test_side(nodes[target].path)
@@ -176,6 +182,20 @@ def compare(root: Path, seen: dict) -> dict:
         "imports_missed": sorted(true_imports - static_imports),
         "imports_not_seen": sorted(ran_imports - true_imports),
     }
+
+
+def generators(root: Path, nodes: Iterable[GraphNode]) -> Iterable[str]:
+    """Functions whose frames run when somebody else iterates or awaits: a profiler sees the wrong caller."""
+    by_place = {(node.path, node.first): node.id for node in nodes if node.kind == "Function"}
+    for path in {node.path for node in nodes}:
+        for function in ast.walk(ast.parse((root / path).read_bytes())):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = min((one.lineno for one in function.decorator_list), default=function.lineno)
+                inner = ast.walk(ast.Module(function.body, []))
+                if isinstance(function, ast.AsyncFunctionDef) or any(
+                    isinstance(one, ast.Yield | ast.YieldFrom) for one in inner
+                ):
+                    yield by_place.get((path, first), "")
 
 
 def share(part: set, whole: set) -> float | None:

@@ -166,6 +166,8 @@ class _Writer:
     def _called(self, source: str, value: Value) -> None:
         if value.kind is ValueKind.FUNCTION:
             self._link(source, CALLS, self._id_of(value))
+            for one in self._names.in_place_of(value):
+                self._link(source, CALLS, self._id_of(one))
         elif value.kind is ValueKind.CLASS:
             self._link(source, CALLS, self._id_of(value))
             for name in _MADE_BY:

@@ -213,6 +213,19 @@ class Names:
         """What a class, or the first of its bases that has it, binds a name to; `beyond` leaves itself out."""
         return self._in_class(module, scope, name, _FUEL, of_instance=False, beyond=beyond)
 
+    def in_place_of(self, function: Value) -> tuple[Value, ...]:
+        """Functions that decorators from the graph put in the place of a function: what is run when it is called."""
+        module, number = function.module, function.scope
+        scope = self.facts(module).scopes[number]
+        if not scope.decorators:
+            return ()
+
+        def compute() -> tuple[Value, ...]:
+            found = self._all(self.chain(module, scope.parent, f"{one}.()").values for one in scope.decorators)
+            return tuple(one for one in found if one.kind is ValueKind.FUNCTION and one != function)
+
+        return self._remember(("decorated", module, number), compute)
+
     def fixtures(self, module: str, scope: int, name: str) -> tuple[Value, ...]:
         """The fixture functions a parameter of this name asks for in a test or fixture; none if there is none."""
         return self._remember(("fixture", module, scope, name), lambda: self._fixture(module, scope, name))
