@@ -147,6 +147,11 @@ def compare(root: Path, seen: dict) -> dict:
     all_calls = {(one.source, one.target) for one in links if one.relation == "CALLS"}
     static_calls = {pair for pair in all_calls if is_judged(*pair)}
     handed_on = {(one.source, one.target) for one in links if one.relation == "USES"}
+    overridden = {}
+    for one in links:
+        if one.relation == "OVERRIDDEN_BY":
+            overridden.setdefault(one.source, set()).add(one.target)
+    dispatched = {(source, other) for source, target in static_calls for other in overridden.get(target, ())}
     missing = {path_of(file): lines for file, lines in seen["missing"].items()}
 
     def ran_whole(node_id: str) -> bool:
@@ -165,6 +170,7 @@ def compare(root: Path, seen: dict) -> dict:
         "calls_seen": len(true_calls),
         "calls_recall": share(true_calls & static_calls, true_calls),
         "calls_or_uses_recall": share(true_calls & (static_calls | handed_on), true_calls),
+        "calls_or_overrides_recall": share(true_calls & (static_calls | dispatched), true_calls),
         "calls_judged": len(whole),
         "calls_precision": share(whole & true_calls, whole),
         "imports_seen": len(true_imports),

@@ -4,7 +4,8 @@ Facts are found without looking at any other file, so they change only when the 
 strings keep them compact and easy to store:
 
 A *chain* is what an expression is reached by, in steps joined by dots: ``self.items.append`` or ``Parser.().parse``.
-The step ``()`` is a call, ``(with)`` is what ``with`` gives; the first step is a name, ``"`` for a literal, or ``?``
+The step ``()`` is a call, ``[]`` a subscript, ``(with)`` what ``with`` gives, ``(__len__)`` the call of a method that is
+not spelled out; the first step is a name, ``"`` for a literal, or ``?``
 for anything that has no name.
 
 A *binding* is what a name may stand for, with its kind before the first bar: ``def|7`` is scope 7 of the file,
@@ -43,10 +44,11 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What a scope refers to, each chain once: what it calls, what it uses otherwise, and what it imports."""
+    """What a scope refers to, each chain once: what it calls, uses otherwise, calls by operators, and imports."""
 
     calls: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    implied: tuple[str, ...] = ()
     imports: tuple[Import, ...] = ()
 
 
@@ -153,7 +155,7 @@ class FileFacts:
     def body(self) -> str:
         """What only this file's own links come from, as JSON."""
         references = [
-            [one.calls, one.uses, [[found.level, found.module, found.name] for found in one.imports]]
+            [one.calls, one.uses, one.implied, [[found.level, found.module, found.name] for found in one.imports]]
             for one in self.references
         ]
         return json.dumps([references, self.lines], ensure_ascii=True, separators=(",", ":"))
@@ -213,8 +215,8 @@ class FileFacts:
         return replace(
             self,
             references=tuple(
-                References(tuple(calls), tuple(uses), tuple(Import(*found) for found in imports))
-                for calls, uses, imports in references
+                References(tuple(calls), tuple(uses), tuple(implied), tuple(Import(*found) for found in imports))
+                for calls, uses, implied, imports in references
             ),
             lines=tuple((first, last) for first, last in lines),
         )

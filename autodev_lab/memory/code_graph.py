@@ -14,7 +14,7 @@ from pathlib import Path
 from autodev_lab.errors import LabError
 from autodev_lab.memory.code_facts import FileFacts, NodeKind
 from autodev_lab.memory.code_files import SourceFile, find_source_files, is_test_file
-from autodev_lab.memory.code_links import CALLS, DEPENDS_ON, INHERITS, TESTS, USES, ReferenceCounts, links_of, tests_of
+from autodev_lab.memory.code_links import CALLS, DEPENDS_ON, INHERITS, OVERRIDDEN_BY, TESTS, USES, ReferenceCounts, links_of, tests_of
 from autodev_lab.memory.code_names import ModuleTable, Names
 from autodev_lab.memory.code_parsing import parse_source
 from autodev_lab.memory.cypher import CypherIndex
@@ -24,7 +24,7 @@ from autodev_lab.records import Link
 
 __all__ = ["CodeGraph", "CodeGraphSummary", "CodeReading"]
 
-DEPENDENCIES = (DEPENDS_ON, USES, CALLS, INHERITS, TESTS)
+DEPENDENCIES = (DEPENDS_ON, USES, CALLS, INHERITS, OVERRIDDEN_BY, TESTS)
 """Relations by which a change of the target may be felt at the source. DEFINES is not among them: a module would
 otherwise be touched by any change in it, and then all that import it."""
 
@@ -81,6 +81,7 @@ class CodeGraph:
     USES                    names a class or function without calling it, a module's variable, a module it imports
     CALLS                   calls a function; makes an instance of a class; a test asks for a fixture
     INHERITS                a class has this base
+    OVERRIDDEN_BY           a method has this one in its place in a class that inherits it; a call may reach either
     TESTS                   a test reaches this definition outside the tests, by itself, its fixtures or helpers
     ======================  ===================================================================================
 

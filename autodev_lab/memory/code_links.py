@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from autodev_lab.memory.code_facts import FileFacts, Import, NodeKind
-from autodev_lab.memory.code_files import SourceFile, is_test_side
+from autodev_lab.memory.code_facts import FileFacts, Import, NodeKind, Scope
+from autodev_lab.memory.code_files import SourceFile, is_test_file, is_test_side
 from autodev_lab.memory.code_names import Found, ModuleTable, Names, Value, ValueKind
 from autodev_lab.memory.graph_store import GraphNode
 from autodev_lab.records import Link
 
-__all__ = ["CALLS", "DEFINES", "DEPENDS_ON", "INHERITS", "TESTS", "USES", "FileLinks", "ReferenceCounts", "links_of", "tests_of"]
+__all__ = ["CALLS", "DEFINES", "DEPENDS_ON", "INHERITS", "OVERRIDDEN_BY", "TESTS", "USES", "FileLinks", "ReferenceCounts", "links_of", "tests_of"]
 
 DEFINES = "DEFINES"
 DEPENDS_ON = "DEPENDS_ON"
@@ -19,6 +19,7 @@ CALLS = "CALLS"
 INHERITS = "INHERITS"
 TESTS = "TESTS"
 USES = "USES"
+OVERRIDDEN_BY = "OVERRIDDEN_BY"
 
 _MADE_BY = ("__new__", "__init__", "__post_init__")
 _SETUP_OF_CLASS = (
@@ -109,6 +110,7 @@ class _Writer:
             self._references(number, ids[number])
             self._definition(number, ids[number])
             self._fixtures(number, ids[number])
+            self._inherited_tests(number, ids[number])
 
     def _link(self, source: str, relation: str, target: str) -> None:
         if source != target or relation == CALLS:  # a function may call itself
@@ -158,10 +160,11 @@ class _Writer:
         for chain in references.uses:
             found = self._names.chain(self._file.module, number, chain)
             self._touched(source, found)
-            if not chain.endswith(".(with)"):
-                self._count(found.values)
+            self._count(found.values)
             for value in found.values:
                 self._used(source, value)
+        for chain in references.implied:
+            self._touched(source, self._names.chain(self._file.module, number, chain))
 
     def _called(self, source: str, value: Value) -> None:
         if value.kind is ValueKind.FUNCTION:
@@ -215,22 +218,32 @@ class _Writer:
             for value in found.values:
                 if value.kind is ValueKind.CLASS:
                     self._link(source, INHERITS, self._id_of(value))
+        holder = self._facts.scopes[scope.parent] if number else scope
+        if scope.kind is not NodeKind.CLASS and holder.kind is NodeKind.CLASS and holder.bases:
+            above = self._names.in_class(self._file.module, scope.parent, scope.last_name, beyond=True)
+            for value in above:
+                if value.kind is ValueKind.FUNCTION:
+                    self._link(self._id_of(value), OVERRIDDEN_BY, source)
 
     def _fixtures(self, number: int, source: str) -> None:
         scope = self._facts.scopes[number]
-        if scope.kind is not NodeKind.TEST and not scope.fixture:
-            return
-        module = self._file.module
+        if scope.kind is NodeKind.TEST or scope.fixture:
+            self._ask_for(source, scope, scope.parent, Value(ValueKind.FUNCTION, self._file.module, number))
+        if scope.kind is NodeKind.TEST:
+            self._set_up(source, scope.parent)
+
+    def _ask_for(self, source: str, scope: Scope, holder: int, asking: Value) -> None:
         for name in (*scope.parameters, *scope.fixtures):
-            for value in self._names.fixtures(module, number, name):
+            for value in self._names.fixtures(self._file.module, holder, name, asking=asking):
                 self._link(source, CALLS, self._id_of(value))
-        if scope.kind is not NodeKind.TEST:
-            return
-        holder = self._facts.scopes[scope.parent]
-        if holder.kind is NodeKind.CLASS:
+
+    def _set_up(self, source: str, holder: int) -> None:
+        """What runs before and after a test of a class (or of the module, 0) without being asked for."""
+        module = self._file.module
+        if self._facts.scopes[holder].kind is NodeKind.CLASS:
             for name in _SETUP_OF_CLASS:
-                self._call_methods(source, Value(ValueKind.CLASS, module, scope.parent), name)
-            for one in self._names.order(module, scope.parent)[0]:
+                self._call_methods(source, Value(ValueKind.CLASS, module, holder), name)
+            for one in self._names.order(module, holder)[0]:
                 self._everywhere(source, one.module, one.scope)
         for name in _SETUP_OF_MODULE:
             if name in self._facts.scopes[0].bindings:
@@ -238,6 +251,36 @@ class _Writer:
                     self._called(source, value)
         for reached in self._names.reach_of_fixtures(module):
             self._everywhere(source, reached, 0)
+
+    def _inherited_tests(self, number: int, source: str) -> None:
+        """Tests that a class has from its bases are run in it, under ids of their own."""
+        scope = self._facts.scopes[number]
+        if scope.kind is not NodeKind.CLASS or not scope.bases or not is_test_file(self._file.path):
+            return
+        classes, complete = self._names.order(self._file.module, number)
+        names_of_classes = [self._names.facts(one.module).scopes[one.scope].last_name for one in classes]
+        if complete and not scope.last_name.startswith("Test") and "TestCase" not in names_of_classes:
+            return
+        taken = set(scope.bindings)
+        for one in classes[1:]:
+            for name, bindings in self._names.facts(one.module).scopes[one.scope].bindings.items():
+                if not name.startswith("test") or name in taken:
+                    continue
+                taken.add(name)
+                for binding in bindings:
+                    if binding.startswith("def|"):
+                        method = Value(ValueKind.FUNCTION, one.module, int(binding[4:]))
+                        self._inherited_test(number, source, name, method)
+
+    def _inherited_test(self, number: int, source: str, name: str, method: Value) -> None:
+        scope = self._facts.scopes[number]
+        test = f"{self._file.path}::{scope.name.replace('.', '::')}::{name}"
+        first, last = self._facts.lines[number]
+        self.nodes.setdefault(test, GraphNode(test, NodeKind.TEST.value, self._file.path, first, last))
+        self._link(source, DEFINES, test)
+        self._link(test, CALLS, self._id_of(method))
+        self._ask_for(test, self._names.facts(method.module).scopes[method.scope], number, method)
+        self._set_up(test, number)
 
     def _everywhere(self, source: str, module: str, parent: int) -> None:
         for number, scope in enumerate(self._names.facts(module).scopes):

@@ -22,7 +22,8 @@ _FUEL = 8  # imports, aliases and results that are followed from one name before
 _MAX_VALUES = 16
 _BUILTIN_NAMES = frozenset((*dir(builtins), "__file__", "__class__", "__path__", "__annotations__", "__builtins__"))
 _PROPERTIES = frozenset(("property", "cached_property", "abstractproperty", "setter", "getter", "deleter"))
-_CONTEXT_MANAGERS = frozenset(("contextmanager", "asynccontextmanager"))
+_ENTERING = ("__enter__", "__exit__", "__aenter__", "__aexit__")
+_GIVING = frozenset(("__enter__", "__aenter__"))
 _SELF_TYPES = frozenset(("Self",))
 _NOWHERE = Path()
 
@@ -172,9 +173,9 @@ class Names:
             if step == "()":
                 values = self._all(self._called(value, fuel) for value in values)
             elif step == "[]":
-                values = self._all((value,) if value.kind in _OUTSIDE or value.kind is ValueKind.CLASS else (_UNKNOWN,) for value in values)
-            elif step == "(with)":
-                values = self._entered(values, fuel, touched)
+                values = self._all(self._subscripted(value, fuel) for value in values)
+            elif step[0] == "(":
+                values = self._implied(values, _ENTERING if step == "(with)" else (step[1:-1],), fuel, touched)
             else:
                 values = self._attribute(values, step, fuel, touched)
             self._touch(values, touched)
@@ -226,9 +227,14 @@ class Names:
 
         return self._remember(("decorated", module, number), compute)
 
-    def fixtures(self, module: str, scope: int, name: str) -> tuple[Value, ...]:
-        """The fixture functions a parameter of this name asks for in a test or fixture; none if there is none."""
-        return self._remember(("fixture", module, scope, name), lambda: self._fixture(module, scope, name))
+    def fixtures(self, module: str, holder: int, name: str, *, asking: Value | None = None) -> tuple[Value, ...]:
+        """The fixture functions that tests in a class (or 0, the module) get by a name; none if there is none.
+
+        A fixture that asks for its own name gets the one it hides: `asking` is left out.
+        """
+        return self._remember(
+            ("fixture", module, holder, name, asking), lambda: self._fixture(module, holder, name, asking)
+        )
 
     def reach_of_fixtures(self, module: str) -> tuple[str, ...]:
         """The module and the ``conftest`` modules whose fixtures its tests see, nearest first."""
@@ -341,7 +347,11 @@ class Names:
             holder = self.facts(module).scopes[scope].parent
             return (Value(ValueKind.INSTANCE if kind == "self" else ValueKind.CLASS, module, holder),)
         if kind == "parameter":
-            return self._all(self._results(one, fuel - 1) for one in self.fixtures(module, scope, name)) or (_UNKNOWN,)
+            here = self.facts(module).scopes[scope]
+            if here.kind is not NodeKind.TEST and not here.fixture:
+                return (_UNKNOWN,)
+            found = self.fixtures(module, here.parent, name, asking=Value(ValueKind.FUNCTION, module, scope))
+            return self._all(self._results(one, fuel - 1) for one in found) or (_UNKNOWN,)
         return (_UNKNOWN,)
 
     def _module(self, name: str, importer: SourceFile) -> Value:
@@ -395,18 +405,29 @@ class Names:
 
         return self._remember(("results", module, number, fuel), compute)
 
-    def _entered(self, values: tuple[Value, ...], fuel: int, touched: dict[Value, None]) -> tuple[Value, ...]:
+    def _subscripted(self, value: Value, fuel: int) -> tuple[Value, ...]:
+        if value.kind is ValueKind.CLASS or value.kind in _OUTSIDE:  # a generic class with its parameters is the class
+            return (value,)
+        if value.kind is ValueKind.INSTANCE:
+            found = self._in_class(value.module, value.scope, "__getitem__", fuel)
+            return self._all(self._results(one, fuel - 1) for one in found)
+        return (_UNKNOWN,)
+
+    def _implied(
+        self, values: tuple[Value, ...], methods: tuple[str, ...], fuel: int, touched: dict[Value, None]
+    ) -> tuple[Value, ...]:
+        """Touch methods of instances that a statement or operator calls, and give what the first of them results in."""
         found: list[tuple[Value, ...]] = []
         for value in values:
-            if value.kind is ValueKind.INSTANCE:
-                for name in ("__enter__", "__aenter__", "__exit__", "__aexit__"):
-                    methods = self._in_class(value.module, value.scope, name, fuel)
-                    methods = tuple(method for method in methods if method.kind is ValueKind.FUNCTION)
-                    touched.update(dict.fromkeys(methods))
-                    if name.endswith("enter__"):
-                        found += [self._results(method, fuel - 1) for method in methods]
-            else:
+            if value.kind is not ValueKind.INSTANCE:
                 found.append((_EXTERNAL if value.kind is ValueKind.EXTERNAL else _UNKNOWN,))
+                continue
+            for name in methods:
+                for one in self._in_class(value.module, value.scope, name, fuel):
+                    if one.kind is ValueKind.FUNCTION:
+                        touched[one] = None
+                        if name in _GIVING:
+                            found.append(self._results(one, fuel - 1))
         return self._all(found)
 
     def _attribute(
@@ -498,35 +519,29 @@ class Names:
 
     # ------------------------------------------------------------------------------------------- fixtures
 
-    def _fixture(self, module: str, scope: int, name: str) -> tuple[Value, ...]:
-        scopes = self.facts(module).scopes
-        asking = scopes[scope]
-        if asking.kind is not NodeKind.TEST and not asking.fixture:
-            return ()
-        if scopes[asking.parent].kind is NodeKind.CLASS:
-            classes, _ = self.order(module, asking.parent)
-            for one in classes:
-                found = self._fixture_among(one.module, one.scope, name, but=(module, scope))
+    def _fixture(self, module: str, holder: int, name: str, asking: Value | None) -> tuple[Value, ...]:
+        if self.facts(module).scopes[holder].kind is NodeKind.CLASS:
+            for one in self.order(module, holder)[0]:
+                found = self._fixture_among(one.module, one.scope, name, asking)
                 if found:
                     return found
         for reached in self.reach_of_fixtures(module):
-            found = self._fixture_among(reached, 0, name, but=(module, scope))
+            found = self._fixture_among(reached, 0, name, asking)
             if found:
                 return found
         return ()
 
-    def _fixture_among(self, module: str, parent: int, name: str, but: tuple[str, int]) -> tuple[Value, ...]:
+    def _fixture_among(self, module: str, holder: int, name: str, asking: Value | None) -> tuple[Value, ...]:
         facts = self.facts(module)
         found = [
             Value(ValueKind.FUNCTION, module, number)
             for number, scope in enumerate(facts.scopes)
-            if scope.fixture.rstrip("!") == name and scope.parent == parent and (module, number) != but
+            if scope.fixture.rstrip("!") == name and scope.parent == holder
         ]
-        if not found and parent == 0 and (name in facts.scopes[0].bindings or facts.stars):
+        if not found and holder == 0 and (name in facts.scopes[0].bindings or facts.stars):
             found = [
                 value
                 for value in self.member(module, name)
                 if value.kind is ValueKind.FUNCTION and self.facts(value.module).scopes[value.scope].fixture
-                and (value.module, value.scope) != but
             ]
-        return tuple(found)
+        return tuple(value for value in found if value != asking)

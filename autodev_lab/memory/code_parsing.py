@@ -12,11 +12,26 @@ from autodev_lab.memory.code_facts import FileFacts, Import, NodeKind, Reference
 __all__ = ["parse_source"]
 
 _MAX_RETURNS = 8
+_OPAQUE = frozenset((UNKNOWN, 'is|"'))
 _LEAVES = (
     *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__(), *ast.cmpop.__subclasses__(),
     *ast.boolop.__subclasses__(), *ast.expr_context.__subclasses__(), ast.Pass, ast.Break, ast.Continue,
 )  # fmt: skip
 _CLASS_METHODS = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "__eq__", ast.NotEq: "__ne__", ast.Lt: "__lt__", ast.LtE: "__le__", ast.Gt: "__gt__", ast.GtE: "__ge__",
+    ast.In: "__contains__", ast.NotIn: "__contains__",
+}  # fmt: skip
+_OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "__add__", ast.Sub: "__sub__", ast.Mult: "__mul__", ast.Div: "__truediv__", ast.FloorDiv: "__floordiv__",
+    ast.Mod: "__mod__", ast.Pow: "__pow__", ast.MatMult: "__matmul__", ast.BitAnd: "__and__", ast.BitOr: "__or__",
+    ast.BitXor: "__xor__", ast.LShift: "__lshift__", ast.RShift: "__rshift__",
+}  # fmt: skip
+_BUILTINS_THAT_CALL = {
+    "len": "__len__", "str": "__str__", "repr": "__repr__", "iter": "__iter__", "next": "__next__", "hash": "__hash__",
+    "bool": "__bool__", "abs": "__abs__", "reversed": "__reversed__", "list": "__iter__", "tuple": "__iter__",
+    "set": "__iter__", "sorted": "__iter__", "int": "__int__", "float": "__float__", "bytes": "__bytes__",
+}  # fmt: skip
 _IMPORTING_CALLS = frozenset(("import_module", "__import__", "importorskip"))
 
 
@@ -68,7 +83,8 @@ class _Draft:
     """A scope while its body is read."""
 
     __slots__ = (
-        "attributes", "bases", "bindings", "calls", "decorators", "fixture", "fixtures", "globals", "holder", "imports",
+        "attributes", "bases", "bindings", "calls", "decorators", "fixture", "fixtures", "globals", "holder", "implied",
+        "imports",
         "is_generator", "kind", "lines", "name", "parameters", "parent", "receiver", "returns", "uses", "yields",
     )  # fmt: skip
 
@@ -89,6 +105,7 @@ class _Draft:
         self.fixture = ""
         self.calls: dict[str, None] = {}
         self.uses: dict[str, None] = {}
+        self.implied: dict[str, None] = {}
         self.imports: dict[Import, None] = {}
         self.globals: set[str] = set()
         self.receiver = ""  # name of the parameter that holds the instance, in a method and in what is nested in it
@@ -136,6 +153,8 @@ class _Reader:
             ast.Name: self._chain_used,
             ast.Attribute: self._chain_used,
             ast.Call: self._chain_used,
+            ast.Compare: self._compare,
+            ast.BinOp: self._binary,
             ast.Subscript: self._chain_used,
             ast.Constant: self._leaf,
             **dict.fromkeys(_LEAVES, self._leaf),
@@ -166,7 +185,12 @@ class _Reader:
                 for draft in self._drafts
             ),
             references=tuple(
-                References(tuple(draft.calls), tuple(_worth_asking(draft)), tuple(draft.imports))
+                References(
+                    tuple(draft.calls),
+                    _worth_asking(draft, draft.uses),
+                    _worth_asking(draft, draft.implied),
+                    tuple(draft.imports),
+                )
                 for draft in self._drafts
             ),
             lines=tuple(draft.lines for draft in self._drafts),
@@ -232,17 +256,47 @@ class _Reader:
         if kind is ast.Constant:
             return '"'
         if kind is ast.Subscript:
-            self._visit(node.slice)  # type: ignore[attr-defined]
-            return f"{self._value(node.value)}.[]"  # type: ignore[attr-defined]
+            return self._subscript(node)  # type: ignore[arg-type]
         if kind is ast.NamedExpr:
             self._named(node)  # type: ignore[arg-type]
             return node.target.id  # type: ignore[attr-defined,no-any-return]
         self._visit(node)
         return '"' if kind in (ast.JoinedStr, ast.List, ast.Dict, ast.Tuple, ast.Set, ast.ListComp, ast.DictComp) else "?"
 
+    def _subscript(self, node: ast.Subscript) -> str:
+        self._visit(node.slice)
+        chain = self._value(node.value)
+        if type(node.ctx) is not ast.Load:
+            self._implied(chain, "__setitem__" if type(node.ctx) is ast.Store else "__delitem__")
+            return "?"
+        self._implied(chain, "__getitem__")
+        return f"{chain}.[]"
+
+    def _implied(self, chain: str, method: str) -> None:
+        """Note the call of a method that is not spelled out; of a value without a name nothing is known."""
+        if chain[0] not in '?"(':
+            self._here.implied[f"{chain}.({method})"] = None
+
+    def _compare(self, node: ast.Compare) -> None:
+        chains = [self._value(part) for part in (node.left, *node.comparators)]
+        for position, operator in enumerate(node.ops):
+            method = _COMPARISONS.get(type(operator))
+            if method is not None:
+                self._implied(chains[position + (method == "__contains__")], method)
+
+    def _binary(self, node: ast.BinOp) -> None:
+        left = self._value(node.left)
+        self._value(node.right)
+        method = _OPERATORS.get(type(node.op))
+        if method is not None:
+            self._implied(left, method)
+
     def _call(self, node: ast.Call) -> str:
         function = self._chain(node.func)
-        self._visit_all(node.args)
+        if function in _BUILTINS_THAT_CALL and len(node.args) == 1:
+            self._implied(self._value(node.args[0]), _BUILTINS_THAT_CALL[function])
+        else:
+            self._visit_all(node.args)
         for keyword in node.keywords:
             self._visit(keyword.value)
         last = function.rpartition(".")[2]
@@ -291,9 +345,10 @@ class _Reader:
         self._visit_all((*arguments.defaults, *arguments.kw_defaults))
         outer = self._here
         is_test = self._is_test and node.name.startswith("test") and self._may_hold_tests(outer)
+        fixture = _fixture_name(node, decorators)
+        is_test = is_test and not fixture
         draft = self._open(node, NodeKind.TEST if is_test else NodeKind.FUNCTION)
-        draft.decorators = decorators
-        draft.fixture = _fixture_name(node, decorators)
+        draft.decorators, draft.fixture = decorators, fixture
         draft.fixtures = tuple(
             name
             for decorator in node.decorator_list
@@ -435,20 +490,20 @@ class _Reader:
         self._target(node.target, self._values(node.value))
 
     def _for(self, node: ast.For | ast.AsyncFor) -> None:
-        self._value(node.iter)
+        self._implied(self._value(node.iter), "__iter__")
         self._target(node.target, ("?",))
         self._visit_all(node.body)
         self._visit_all(node.orelse)
 
     def _comprehension(self, node: ast.comprehension) -> None:
-        self._value(node.iter)
+        self._implied(self._value(node.iter), "__iter__")
         self._target(node.target, ("?",))
         self._visit_all(node.ifs)
 
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
             entered = f"{self._value(item.context_expr)}.(with)"
-            self._here.uses[entered] = None
+            self._here.implied[entered] = None
             if item.optional_vars is not None:
                 self._target(item.optional_vars, (entered,))
         self._visit_all(node.body)
@@ -511,10 +566,13 @@ class _Reader:
                 self._bind(alias.asname or alias.name, f"from|{node.level}|{module}|{alias.name}")
 
 
-def _worth_asking(draft: _Draft) -> list[str]:
-    """Uses that may lead out of the scope: a plain local variable does not."""
-    local = {name for name, found in draft.bindings.items() if not any(one.startswith(("from", "def")) for one in found)}
-    return [chain for chain in draft.uses if chain not in local and not chain.startswith('"')]
+def _worth_asking(draft: _Draft, chains: Iterable[str]) -> tuple[str, ...]:
+    """Chains that may lead out of the scope: a plain local variable does not, nor does anything about a value in it."""
+    opaque = {name for name, found in draft.bindings.items() if all(one in _OPAQUE for one in found)}
+    plain = {name for name, found in draft.bindings.items() if not any(one.startswith(("from", "def")) for one in found)}
+    return tuple(
+        chain for chain in chains if chain not in plain and chain[0] != '"' and chain.partition(".")[0] not in opaque
+    )
 
 
 def _same_length(target: ast.expr, value: ast.Tuple) -> bool:

@@ -171,7 +171,7 @@ class GraphStore:
         """The innermost node of a file that a line belongs to, or None."""
         row = self.connection.execute(
             "SELECT id, kind, path, first, last FROM graph_nodes JOIN graph_ids USING (number)"
-            " WHERE path = ? AND first <= ? AND last >= ? ORDER BY last - first, id LIMIT 1",
+            " WHERE path = ? AND first <= ? AND last >= ? ORDER BY last - first, kind <> 'Class', id LIMIT 1",
             (path, line, line),
         ).fetchone()
         return None if row is None else GraphNode(*row)
