@@ -25,7 +25,7 @@ from autodev_lab.memory.code_files import is_test_side
 from autodev_lab.memory.code_graph import CodeGraph
 from autodev_lab.memory.graph_store import GraphNode
 
-WATCHER = '''
+WATCHER = """
 import atexit, builtins, importlib, json, os, sys, threading
 import coverage
 ROOT = os.environ["TRUTH_ROOT"] + os.sep
@@ -86,7 +86,7 @@ def finish():
 atexit.register(finish)
 threading.setprofile(profile)
 sys.setprofile(profile)
-'''
+"""
 
 
 def run_tests(root: Path, tests: Iterable[str], more: Iterable[Path]) -> dict:
@@ -103,7 +103,18 @@ def run_tests(root: Path, tests: Iterable[str], more: Iterable[Path]) -> dict:
             "PYTHONPATH": os.pathsep.join(map(str, (folder, source, *more))),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "truth_watcher", "-p", "no:cacheprovider", "-W", "ignore"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "truth_watcher",
+            "-p",
+            "no:cacheprovider",
+            "-W",
+            "ignore",
+        ]
         done = subprocess.run(
             [*command, *tests], cwd=root, env=environment, capture_output=True, text=True, check=False
         )

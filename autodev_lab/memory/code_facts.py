@@ -4,9 +4,8 @@ Facts are found without looking at any other file, so they change only when the 
 strings keep them compact and easy to store:
 
 A *chain* is what an expression is reached by, in steps joined by dots: ``self.items.append`` or ``Parser.().parse``.
-The step ``()`` is a call, ``[]`` a subscript, ``(with)`` what ``with`` gives, ``(__len__)`` the call of a method that is
-not spelled out; the first step is a name, ``"`` for a literal, or ``?``
-for anything that has no name.
+The step ``()`` is a call, ``[]`` a subscript, ``(with)`` what ``with`` gives, ``(__len__)`` the call of a method that
+is not spelled out; the first step is a name, ``"`` for a literal, or ``?`` for anything that has no name.
 
 A *binding* is what a name may stand for, with its kind before the first bar: ``def|7`` is scope 7 of the file,
 ``module|a.b`` an imported module, ``from|1|a.b|c`` the name c from module a.b with one leading dot, ``is|chain`` the

@@ -7,11 +7,24 @@ from dataclasses import dataclass, field
 
 from autodev_lab.memory.code_facts import FileFacts, Import, NodeKind, Scope
 from autodev_lab.memory.code_files import SourceFile, is_test_file, is_test_side
-from autodev_lab.memory.code_names import Found, ModuleTable, Names, Value, ValueKind
+from autodev_lab.memory.code_modules import ModuleTable
+from autodev_lab.memory.code_names import Found, Names, Value, ValueKind
 from autodev_lab.memory.graph_store import GraphNode
 from autodev_lab.records import Link
 
-__all__ = ["CALLS", "DEFINES", "DEPENDS_ON", "INHERITS", "OVERRIDDEN_BY", "TESTS", "USES", "FileLinks", "ReferenceCounts", "links_of", "tests_of"]
+__all__ = [
+    "CALLS",
+    "DEFINES",
+    "DEPENDS_ON",
+    "INHERITS",
+    "OVERRIDDEN_BY",
+    "TESTS",
+    "USES",
+    "FileLinks",
+    "ReferenceCounts",
+    "links_of",
+    "tests_of",
+]
 
 DEFINES = "DEFINES"
 DEPENDS_ON = "DEPENDS_ON"

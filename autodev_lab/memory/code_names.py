@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,8 +12,9 @@ from typing import NamedTuple, TypeVar
 
 from autodev_lab.memory.code_facts import FileFacts, Import, NodeKind
 from autodev_lab.memory.code_files import SourceFile
+from autodev_lab.memory.code_modules import ModuleTable
 
-__all__ = ["Found", "ModuleTable", "Names", "Value", "ValueKind"]
+__all__ = ["Found", "Names", "Value", "ValueKind"]
 
 T = TypeVar("T")
 
@@ -68,45 +68,6 @@ class Found:
 
     values: tuple[Value, ...]
     touched: tuple[Value, ...] = ()
-
-
-class ModuleTable:
-    """The modules of a graph by name, as an importing file sees them."""
-
-    def __init__(self, files: Iterable[SourceFile]) -> None:
-        self.files: Mapping[str, SourceFile] = {file.module: file for file in files}
-        self._packages: set[str] = set()
-        for module in self.files:
-            parts = module.partition("@")[0].split(".")
-            self._packages.update(".".join(parts[:length]) for length in range(1, len(parts)))
-
-    def find(self, name: str, importer: SourceFile) -> str | None:
-        """The id of the module with a dotted name, or None."""
-        for candidate in self.candidates(name, importer):
-            if candidate in self.files:
-                return candidate
-        return None
-
-    def candidates(self, name: str, importer: SourceFile) -> tuple[str, ...]:
-        """Ids a dotted name may have for an importer, the first that exists is meant."""
-        found = (f"{name}@{importer.import_root}", name)
-        if importer.beside and name.partition(".")[0] not in sys.stdlib_module_names:
-            return (*found, f"{importer.beside}.{name}")
-        return found
-
-    def is_namespace(self, name: str) -> bool:
-        """Whether modules lie below a dotted name that is no module itself."""
-        return name in self._packages and name not in self.files
-
-    def absolute(self, found: Import, importer: SourceFile) -> str | None:
-        """The dotted name that an import means, or None when its dots lead out of the top."""
-        if found.level == 0:
-            return found.module
-        parts = importer.module.partition("@")[0].split(".")
-        kept = len(parts) - found.level + (1 if importer.is_package else 0)
-        if kept < 0 or (kept == 0 and not found.module):
-            return None
-        return ".".join([*parts[:kept], *([found.module] if found.module else [])])
 
 
 class Names:
@@ -286,15 +247,17 @@ class Names:
             if first or here.kind is not NodeKind.CLASS:
                 bindings = here.bindings.get(name)
                 if bindings:
-                    number = at
-                    return self._remember(
-                        ("name", module, number, name, fuel),
-                        lambda: self._bound(module, number, name, bindings, fuel),
-                        local=True,
-                    )
+                    return self._local_name(module, at, name, bindings, fuel)
             at, first = here.parent, False
         values = self.member(module, name, fuel)
         return (_EXTERNAL,) if values == (_MISSING,) and name in _BUILTIN_NAMES else values
+
+    def _local_name(self, module: str, scope: int, name: str, bindings: Iterable[str], fuel: int) -> tuple[Value, ...]:
+        return self._remember(
+            ("name", module, scope, name, fuel),
+            lambda: self._bound(module, scope, name, bindings, fuel),
+            local=True,
+        )
 
     def _member(self, module: str, name: str, fuel: int) -> tuple[Value, ...]:
         facts = self.facts(module)

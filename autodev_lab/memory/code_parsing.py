@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from autodev_lab.memory.code_chains import UNKNOWN, annotation_chains, dotted, literal_strings
+from autodev_lab.memory.code_drafts import ScopeDraft
 from autodev_lab.memory.code_facts import FileFacts, Import, NodeKind, References, Scope
+from autodev_lab.memory.code_operators import BUILTINS, COMPARISONS, OPERATORS
 
 __all__ = ["parse_source"]
 
-_MAX_RETURNS = 8
-_OPAQUE = frozenset((UNKNOWN, 'is|"'))
 _LEAVES = (
     *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__(), *ast.cmpop.__subclasses__(),
     *ast.boolop.__subclasses__(), *ast.expr_context.__subclasses__(), ast.Pass, ast.Break, ast.Continue,
 )  # fmt: skip
+_BUILT = (ast.JoinedStr, ast.List, ast.Dict, ast.Tuple, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 _CLASS_METHODS = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
-_COMPARISONS: dict[type[ast.cmpop], str] = {
-    ast.Eq: "__eq__", ast.NotEq: "__ne__", ast.Lt: "__lt__", ast.LtE: "__le__", ast.Gt: "__gt__", ast.GtE: "__ge__",
-    ast.In: "__contains__", ast.NotIn: "__contains__",
-}  # fmt: skip
-_OPERATORS: dict[type[ast.operator], str] = {
-    ast.Add: "__add__", ast.Sub: "__sub__", ast.Mult: "__mul__", ast.Div: "__truediv__", ast.FloorDiv: "__floordiv__",
-    ast.Mod: "__mod__", ast.Pow: "__pow__", ast.MatMult: "__matmul__", ast.BitAnd: "__and__", ast.BitOr: "__or__",
-    ast.BitXor: "__xor__", ast.LShift: "__lshift__", ast.RShift: "__rshift__",
-}  # fmt: skip
-_BUILTINS_THAT_CALL = {
-    "len": "__len__", "str": "__str__", "repr": "__repr__", "iter": "__iter__", "next": "__next__", "hash": "__hash__",
-    "bool": "__bool__", "abs": "__abs__", "reversed": "__reversed__", "list": "__iter__", "tuple": "__iter__",
-    "set": "__iter__", "sorted": "__iter__", "int": "__int__", "float": "__float__", "bytes": "__bytes__",
-}  # fmt: skip
 _IMPORTING_CALLS = frozenset(("import_module", "__import__", "importorskip"))
 
 
@@ -79,54 +67,16 @@ def _nothing(problem: str) -> FileFacts:
     return FileFacts((Scope("", NodeKind.MODULE, -1),), (References(),), ((1, 1),), problem=problem)
 
 
-class _Draft:
-    """A scope while its body is read."""
-
-    __slots__ = (
-        "attributes", "bases", "bindings", "calls", "decorators", "fixture", "fixtures", "globals", "holder", "implied",
-        "imports",
-        "is_generator", "kind", "lines", "name", "parameters", "parent", "receiver", "returns", "uses", "yields",
-    )  # fmt: skip
-
-    def __init__(self, name: str, kind: NodeKind, parent: int, lines: tuple[int, int]) -> None:
-        self.name = name
-        self.kind = kind
-        self.parent = parent
-        self.lines = lines
-        self.bindings: dict[str, list[str]] = {}
-        self.attributes: dict[str, list[tuple[int, str]]] = {}
-        self.bases: list[str] = []
-        self.decorators: list[str] = []
-        self.returns: list[str] = []
-        self.yields: list[str] = []
-        self.is_generator = False
-        self.parameters: list[str] = []
-        self.fixtures: tuple[str, ...] = ()
-        self.fixture = ""
-        self.calls: dict[str, None] = {}
-        self.uses: dict[str, None] = {}
-        self.implied: dict[str, None] = {}
-        self.imports: dict[Import, None] = {}
-        self.globals: set[str] = set()
-        self.receiver = ""  # name of the parameter that holds the instance, in a method and in what is nested in it
-        self.holder = -1  # the class this receiver is an instance of
-
-    def bind(self, name: str, binding: str) -> None:
-        known = self.bindings.setdefault(name, [])
-        if binding not in known:
-            known.append(binding)
-
-
 class _Reader:
     def __init__(self, is_test: bool) -> None:
         self._is_test = is_test
-        self._drafts: list[_Draft] = []
+        self._drafts: list[ScopeDraft] = []
         self._stars: dict[Import, None] = {}
         self._exports: list[str] | None = None
         self._type_only = False
         self._current = 0
-        self._here = _Draft("", NodeKind.MODULE, -1, (1, 1))
-        self._visitors = {
+        self._here = ScopeDraft("", NodeKind.MODULE, -1, (1, 1))
+        self._visitors: dict[type[ast.AST], Callable[[Any], None]] = {
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
             ast.ClassDef: self._class,
@@ -167,32 +117,8 @@ class _Reader:
     def facts(self, last_line: int) -> FileFacts:
         self._drafts[0].lines = (1, last_line)
         return FileFacts(
-            scopes=tuple(
-                Scope(
-                    draft.name,
-                    draft.kind,
-                    draft.parent,
-                    {name: tuple(found) for name, found in draft.bindings.items()},
-                    {name: tuple(found) for name, found in draft.attributes.items()},
-                    tuple(draft.bases),
-                    tuple(draft.decorators),
-                    tuple((draft.yields if draft.is_generator else draft.returns)[:_MAX_RETURNS]),
-                    draft.is_generator,
-                    tuple(draft.parameters),
-                    draft.fixtures,
-                    draft.fixture,
-                )
-                for draft in self._drafts
-            ),
-            references=tuple(
-                References(
-                    tuple(draft.calls),
-                    _worth_asking(draft, draft.uses),
-                    _worth_asking(draft, draft.implied),
-                    tuple(draft.imports),
-                )
-                for draft in self._drafts
-            ),
+            scopes=tuple(draft.scope() for draft in self._drafts),
+            references=tuple(draft.references() for draft in self._drafts),
             lines=tuple(draft.lines for draft in self._drafts),
             stars=tuple(self._stars),
             exports=None if self._exports is None else tuple(self._exports),
@@ -234,34 +160,32 @@ class _Reader:
 
     def _values(self, node: ast.expr) -> list[str]:
         """Chains of what an expression may give; a choice gives more than one."""
-        kind = type(node)
-        if kind is ast.BoolOp:
-            return [chain for part in node.values for chain in self._values(part)]  # type: ignore[attr-defined]
-        if kind is ast.IfExp:
-            self._visit(node.test)  # type: ignore[attr-defined]
-            return self._values(node.body) + self._values(node.orelse)  # type: ignore[attr-defined]
+        if isinstance(node, ast.BoolOp):
+            return [chain for part in node.values for chain in self._values(part)]
+        if isinstance(node, ast.IfExp):
+            self._visit(node.test)
+            return self._values(node.body) + self._values(node.orelse)
         return [self._value(node)]
 
     def _chain(self, node: ast.expr) -> str:
         """Visit an expression without noting that the whole of it is used."""
-        kind = type(node)
-        if kind is ast.Name:
-            return node.id  # type: ignore[attr-defined,no-any-return]
-        if kind is ast.Attribute:
-            return f"{self._chain(node.value)}.{node.attr}"  # type: ignore[attr-defined]
-        if kind is ast.Call:
-            return self._call(node)  # type: ignore[arg-type]
-        if kind is ast.Await:
-            return self._chain(node.value)  # type: ignore[attr-defined]
-        if kind is ast.Constant:
+        if isinstance(node, ast.Name):
+            return node.id
+        if isinstance(node, ast.Attribute):
+            return f"{self._chain(node.value)}.{node.attr}"
+        if isinstance(node, ast.Call):
+            return self._call(node)
+        if isinstance(node, ast.Constant):
             return '"'
-        if kind is ast.Subscript:
-            return self._subscript(node)  # type: ignore[arg-type]
-        if kind is ast.NamedExpr:
-            self._named(node)  # type: ignore[arg-type]
-            return node.target.id  # type: ignore[attr-defined,no-any-return]
+        if isinstance(node, ast.Subscript):
+            return self._subscript(node)
+        if isinstance(node, ast.Await):
+            return self._chain(node.value)
+        if isinstance(node, ast.NamedExpr):
+            self._named(node)
+            return node.target.id
         self._visit(node)
-        return '"' if kind in (ast.JoinedStr, ast.List, ast.Dict, ast.Tuple, ast.Set, ast.ListComp, ast.DictComp) else "?"
+        return '"' if isinstance(node, _BUILT) else "?"
 
     def _subscript(self, node: ast.Subscript) -> str:
         self._visit(node.slice)
@@ -280,21 +204,21 @@ class _Reader:
     def _compare(self, node: ast.Compare) -> None:
         chains = [self._value(part) for part in (node.left, *node.comparators)]
         for position, operator in enumerate(node.ops):
-            method = _COMPARISONS.get(type(operator))
+            method = COMPARISONS.get(type(operator))
             if method is not None:
                 self._implied(chains[position + (method == "__contains__")], method)
 
     def _binary(self, node: ast.BinOp) -> None:
         left = self._value(node.left)
         self._value(node.right)
-        method = _OPERATORS.get(type(node.op))
+        method = OPERATORS.get(type(node.op))
         if method is not None:
             self._implied(left, method)
 
     def _call(self, node: ast.Call) -> str:
         function = self._chain(node.func)
-        if function in _BUILTINS_THAT_CALL and len(node.args) == 1:
-            self._implied(self._value(node.args[0]), _BUILTINS_THAT_CALL[function])
+        if function in BUILTINS and len(node.args) == 1:
+            self._implied(self._value(node.args[0]), BUILTINS[function])
         else:
             self._visit_all(node.args)
         for keyword in node.keywords:
@@ -313,19 +237,19 @@ class _Reader:
 
     # -------------------------------------------------------------------------------------------- scopes
 
-    def _enter(self, draft: _Draft) -> tuple[int, _Draft]:
+    def _enter(self, draft: ScopeDraft) -> tuple[int, ScopeDraft]:
         before = (self._current, self._here)
         self._drafts.append(draft)
         self._current, self._here = len(self._drafts) - 1, draft
         return before
 
-    def _open(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, kind: NodeKind) -> _Draft:
+    def _open(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, kind: NodeKind) -> ScopeDraft:
         outer = self._here
         number = len(self._drafts)
         self._bind(node.name, f"def|{number}")
         first = min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)
         name = f"{outer.name}.{node.name}" if outer.name else node.name
-        return _Draft(name, kind, self._current, (first, node.end_lineno or node.lineno))
+        return ScopeDraft(name, kind, self._current, (first, node.end_lineno or node.lineno))
 
     def _class(self, node: ast.ClassDef) -> None:
         decorators = [self._decorator(one) for one in node.decorator_list]
@@ -368,7 +292,7 @@ class _Reader:
         self._current, self._here = before
 
     @staticmethod
-    def _may_hold_tests(outer: _Draft) -> bool:
+    def _may_hold_tests(outer: ScopeDraft) -> bool:
         if outer.kind is NodeKind.CLASS:
             return outer.name.rpartition(".")[2].startswith("Test") or bool(outer.bases)
         return outer.kind is NodeKind.MODULE
@@ -383,7 +307,7 @@ class _Reader:
     def _parameters(
         self,
         node: ast.FunctionDef | ast.AsyncFunctionDef,
-        outer: _Draft,
+        outer: ScopeDraft,
         outer_number: int,
         decorators: set[str],
     ) -> None:
@@ -564,15 +488,6 @@ class _Reader:
                 self._stars[Import(node.level, module)] = None
             else:
                 self._bind(alias.asname or alias.name, f"from|{node.level}|{module}|{alias.name}")
-
-
-def _worth_asking(draft: _Draft, chains: Iterable[str]) -> tuple[str, ...]:
-    """Chains that may lead out of the scope: a plain local variable does not, nor does anything about a value in it."""
-    opaque = {name for name, found in draft.bindings.items() if all(one in _OPAQUE for one in found)}
-    plain = {name for name, found in draft.bindings.items() if not any(one.startswith(("from", "def")) for one in found)}
-    return tuple(
-        chain for chain in chains if chain not in plain and chain[0] != '"' and chain.partition(".")[0] not in opaque
-    )
 
 
 def _same_length(target: ast.expr, value: ast.Tuple) -> bool:

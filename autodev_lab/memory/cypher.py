@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import re
 import shutil
 import tempfile
@@ -18,9 +19,9 @@ __all__ = ["CypherIndex", "check_reads_only"]
 
 _READING = frozenset(("MATCH", "OPTIONAL", "UNWIND", "WITH", "RETURN"))
 _NOT_READING = frozenset((
-    "ALTER", "ANALYZE", "ATTACH", "BEGIN", "CALL", "CHECKPOINT", "COMMENT", "COMMIT", "COPY", "CREATE", "DELETE", "DETACH", "DROP",
-    "EXPORT", "FORCE", "FOREACH", "IMPORT", "INSTALL", "LOAD", "MACRO", "MERGE", "REMOVE", "ROLLBACK", "SET",
-    "UNINSTALL", "UPDATE", "USE",
+    "ALTER", "ANALYZE", "ATTACH", "BEGIN", "CALL", "CHECKPOINT", "COMMENT", "COMMIT", "COPY", "CREATE", "DELETE",
+    "DETACH", "DROP", "EXPORT", "FORCE", "FOREACH", "IMPORT", "INSTALL", "LOAD", "MACRO", "MERGE", "REMOVE",
+    "ROLLBACK", "SET", "UNINSTALL", "UPDATE", "USE",
 ))  # fmt: skip
 _TOKEN = re.compile(
     r"""(?P<skip>//[^\n]*|/\*.*?\*/|\s+)|(?P<quoted>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`)"""
@@ -36,6 +37,10 @@ _OTHER = "Thing"
 class _Result(Protocol):
     def get_column_names(self) -> list[str]: ...
     def get_all(self) -> list[list[object]]: ...
+    def close(self) -> None: ...
+
+
+class _Database(Protocol):
     def close(self) -> None: ...
 
 
@@ -65,7 +70,7 @@ def check_reads_only(cypher: str) -> tuple[str, ...]:
     >>> check_reads_only("MATCH (m) SET m.id = 'x'")
     Traceback (most recent call last):
         ...
-    autodev_lab.errors.LabError: the query has SET, but queries here only read; use MATCH, WHERE, WITH, UNWIND and RETURN
+    autodev_lab.errors.LabError: the query has SET, but queries only read; use MATCH, WHERE, WITH, UNWIND and RETURN
     """
     before, first = "", ""
     parameters: dict[str, None] = {}
@@ -81,7 +86,9 @@ def check_reads_only(cypher: str) -> tuple[str, ...]:
         elif token.lastgroup == "word" and before not in (".", ":"):  # after these it is a property or a label
             word = text.upper()
             if word in _NOT_READING:
-                raise LabError(f"the query has {word}, but queries here only read; use MATCH, WHERE, WITH, UNWIND and RETURN")
+                raise LabError(
+                    f"the query has {word}, but queries only read; use MATCH, WHERE, WITH, UNWIND and RETURN"
+                )
             first = first or word
         elif text == ";":
             ended = True
@@ -114,12 +121,11 @@ class CypherIndex:
 
     def __init__(self, store: GraphStore) -> None:
         try:
-            import ladybug
+            self._ladybug = importlib.import_module("ladybug")
         except ImportError as error:
             raise LabError(
-                "openCypher queries need ladybug, which is not installed; run: python -m pip install 'autodev-lab[memory]'"
+                "openCypher queries need ladybug; install it: python -m pip install 'autodev-lab[memory]'"
             ) from error
-        self._ladybug = ladybug
         self._store = store
         if store.path is None:
             self._folder = Path(tempfile.mkdtemp(prefix="autodev-graph-"))
@@ -127,7 +133,7 @@ class CypherIndex:
         else:
             self._folder = store.path.with_name(f"{store.path.name}.cypher")
         self._generation = ""
-        self._open: tuple[object, _Connection] | None = None
+        self._open: tuple[_Database, _Connection] | None = None
 
     def query(
         self, cypher: str, parameters: Mapping[str, str | float | int | bool] | None = None
@@ -158,7 +164,7 @@ class CypherIndex:
         if self._open is not None:
             database, connection = self._open
             connection.close()
-            database.close()  # type: ignore[attr-defined]
+            database.close()
             self._open = None
 
     def _connection(self) -> _Connection:
@@ -169,16 +175,21 @@ class CypherIndex:
             if not path.exists():
                 self._build(path)
             database = self._database(path, read_only=True)
-            connection = cast("_Connection", self._ladybug.Connection(database, num_threads=1))
+            connection = self._connect(database)
             connection.set_query_timeout(int(1000 * _TIMEOUT_SECONDS))
             self._open, self._generation = (database, connection), generation
         return self._open[1]
 
-    def _database(self, path: Path, *, read_only: bool) -> object:
+    def _database(self, path: Path, *, read_only: bool) -> _Database:
         try:
-            return self._ladybug.Database(str(path), buffer_pool_size=_BUFFER_BYTES, read_only=read_only)
+            return cast(
+                "_Database", self._ladybug.Database(str(path), buffer_pool_size=_BUFFER_BYTES, read_only=read_only)
+            )
         except RuntimeError as error:
             raise LabError(f"the index {path} cannot be opened ({error}); delete it, it is made again") from error
+
+    def _connect(self, database: _Database) -> _Connection:
+        return cast("_Connection", self._ladybug.Connection(database, num_threads=1))
 
     # ------------------------------------------------------------------------------------------- building
 
@@ -187,10 +198,10 @@ class CypherIndex:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as name:
             folder = Path(name)
             database = self._database(folder / "graph.lbug", read_only=False)
-            connection = cast("_Connection", self._ladybug.Connection(database, num_threads=1))
+            connection = self._connect(database)
             self._fill(connection, folder)
             connection.close()
-            database.close()  # type: ignore[attr-defined]
+            database.close()
             (folder / "graph.lbug").replace(path)
         for old in path.parent.glob("*.lbug"):
             if old != path:  # a reader that has it open keeps it until it closes

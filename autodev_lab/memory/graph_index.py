@@ -36,7 +36,9 @@ class GraphIndex:
     def impact(self, name: str, hops: int, relations: Iterable[str] | None = None) -> Mapping[str, int]:
         """Ids from which links lead to a thing in at most `hops` steps, with their distance, nearest first."""
         start = self._positions[name]
-        lists = [self._incoming[one] for one in (self._incoming if relations is None else relations) if one in self._incoming]
+        lists = [
+            self._incoming[one] for one in (self._incoming if relations is None else relations) if one in self._incoming
+        ]
         distance = {start: 0}
         front = [start]
         for step in range(1, hops + 1):

@@ -79,7 +79,9 @@ class GraphStore:
             self.connection.execute("PRAGMA synchronous=NORMAL")
             found = self._fact("version") if self._has_table() else None
             if found not in (None, _VERSION):
-                raise LabError(f"the graph in {path} was made by another version of the lab; delete it and build it anew")
+                raise LabError(
+                    f"the graph in {path} was made by another version of the lab; delete it and build it anew"
+                )
             if found is None:
                 self.connection.executescript(_SCHEMA)
                 with self.writing():
@@ -103,8 +105,13 @@ class GraphStore:
         try:
             yield
             self._remember("generation", uuid.uuid4().hex)
-        except BaseException:
-            self.connection.execute("ROLLBACK")
+        except BaseException as error:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise LabError(
+                    f"the graph in {self.path} cannot be written ({error}); delete it and build it anew"
+                ) from error
             raise
         else:
             self.connection.execute("COMMIT")
@@ -121,9 +128,7 @@ class GraphStore:
         )
         self.connection.executemany(
             "INSERT OR IGNORE INTO graph_links VALUES (?, ?, ?, ?)",
-            [
-                (self._number(link.source), link.relation, self._number(link.target), owned_by) for link in links
-            ],
+            [(self._number(link.source), link.relation, self._number(link.target), owned_by) for link in links],
         )
 
     def remove(self, owner: str) -> None:
