@@ -18,6 +18,7 @@ from autodev_lab.memory.code_links import (
     USES,
     ReferenceCounts,
 )
+from autodev_lab.memory.code_update import CodeReading, bring_up_to_date, prepare
 from autodev_lab.memory.cypher import CypherIndex
 from autodev_lab.memory.graph_index import GraphIndex
 from autodev_lab.memory.graph_store import GraphNode, GraphStore

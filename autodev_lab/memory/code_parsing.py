@@ -233,7 +233,7 @@ class _Reader:
         if function == "type" and len(node.args) == 1:
             return f"{dotted(node.args[0]) or '?'}.__class__"
         self._here.calls[function] = None
-        return f"{function}.()"
+        return "?" if function == "getattr" else f"{function}.()"
 
     # -------------------------------------------------------------------------------------------- scopes
 
