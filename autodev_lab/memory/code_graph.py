@@ -11,6 +11,7 @@ from autodev_lab.memory.code_facts import NodeKind
 from autodev_lab.memory.code_files import find_source_files
 from autodev_lab.memory.code_links import (
     CALLS,
+    DEFINES,
     DEPENDS_ON,
     INHERITS,
     OVERRIDDEN_BY,
@@ -29,6 +30,19 @@ __all__ = ["CodeGraph", "CodeGraphSummary", "CodeReading"]
 DEPENDENCIES = (DEPENDS_ON, USES, CALLS, INHERITS, OVERRIDDEN_BY, TESTS)
 """Relations by which a change of the target may be felt at the source. DEFINES is not among them: a module would
 otherwise be touched by any change in it, and then all that import it."""
+
+_ALWAYS = (
+    ("Module", DEFINES, "Class"),
+    ("Module", DEFINES, "Function"),
+    ("Module", DEFINES, "Test"),
+    ("Module", DEPENDS_ON, "Module"),
+    ("Function", USES, "Function"),
+    ("Function", CALLS, "Function"),
+    ("Class", INHERITS, "Class"),
+    ("Function", OVERRIDDEN_BY, "Function"),
+    ("Test", TESTS, "Function"),
+)
+"""Links that queries may ask for in any code graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +168,7 @@ class CodeGraph:
     ) -> tuple[Mapping[str, object], ...]:
         """Rows of an openCypher query that only reads; see `CypherIndex`."""
         if self._cypher is None:
-            self._cypher = CypherIndex(self.store)
+            self._cypher = CypherIndex(self.store, _ALWAYS)
         return self._cypher.query(cypher, parameters)
 
     def summary(self) -> CodeGraphSummary:

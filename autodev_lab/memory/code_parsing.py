@@ -53,7 +53,7 @@ def parse_source(data: bytes, *, is_test: bool = False) -> FileFacts:
             tree = ast.parse(data)
         reader = _Reader(is_test)
         reader.module(tree)
-        return reader.facts(data.count(b"\n") + 1)
+        return reader.facts(max(1, len(data.splitlines())))
     except SyntaxError as error:
         where = f" at line {error.lineno}" if error.lineno else ""
         return _nothing(f"{error.msg}{where}")

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -112,6 +112,8 @@ class CypherIndex:
     ----------
     store
         The truth.
+    always
+        Label, relation and label of links that may be asked for even when there are none of them.
 
     Raises
     ------
@@ -119,7 +121,7 @@ class CypherIndex:
         If ladybug is not installed.
     """
 
-    def __init__(self, store: GraphStore) -> None:
+    def __init__(self, store: GraphStore, always: Sequence[tuple[str, str, str]] = ()) -> None:
         try:
             self._ladybug = importlib.import_module("ladybug")
         except ImportError as error:
@@ -127,6 +129,7 @@ class CypherIndex:
                 "openCypher queries need ladybug; install it: python -m pip install 'autodev-lab[memory]'"
             ) from error
         self._store = store
+        self._always = tuple(always)
         if store.path is None:
             self._folder = Path(tempfile.mkdtemp(prefix="autodev-graph-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -209,11 +212,13 @@ class CypherIndex:
 
     def _fill(self, connection: _Connection, folder: Path) -> None:
         labels: dict[str, str] = {}
-        tables: dict[str, list[tuple[object, ...]]] = {}
+        tables: dict[str, list[tuple[object, ...]]] = {label: [] for one in self._always for label in (one[0], one[2])}
         for node in self._store.nodes():
             labels[node.id] = node.kind
             tables.setdefault(node.kind, []).append((node.id, node.path, node.first, node.last))
         relations: dict[str, dict[tuple[str, str], list[tuple[object, ...]]]] = {}
+        for source, relation, target in self._always:
+            relations.setdefault(relation, {})[source, target] = []
         for link in self._store.links():
             for end in (link.source, link.target):
                 if end not in labels:
@@ -233,7 +238,9 @@ class CypherIndex:
                 self._copy(connection, folder, relation, rows, f", from='{source}', to='{target}'")
 
     @staticmethod
-    def _copy(connection: _Connection, folder: Path, table: str, rows: Iterable[tuple[object, ...]], more: str) -> None:
+    def _copy(connection: _Connection, folder: Path, table: str, rows: Sequence[tuple[object, ...]], more: str) -> None:
+        if not rows:
+            return
         path = folder / "rows.csv"
         with path.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)

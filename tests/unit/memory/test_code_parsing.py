@@ -85,7 +85,7 @@ def test_what_methods_keep_in_their_instance():
 
 def test_first_and_last_lines_take_decorators_in():
     facts = parse_source(b"import a\n\n@a.b\n@a.c\ndef f():\n    pass\n\nclass C:\n    pass\n")
-    assert facts.lines == ((1, 10), (3, 6), (8, 9))
+    assert facts.lines == ((1, 9), (3, 6), (8, 9))
 
 
 @pytest.mark.parametrize(
