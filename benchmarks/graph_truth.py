@@ -6,6 +6,10 @@ definitions every line of which ran), the share that was seen. A link not seen n
 under may never have held. Calls are judged by the function called, outside the tests; generators and coroutines are
 left out, because a profiler sees who iterates them and not who called them.
 
+*Tests reaching*: for each function that some test ran, which tests the graph names within some steps, starting from the
+function alone or also from the class or function it is in: the share of the tests that ran it, and the share of all
+tests that are named.
+
     python benchmarks/graph_truth.py FOLDER [--tests PATH ...] [--path FOLDER ...] [--json] [--show N]
 """
 
@@ -25,11 +29,12 @@ from autodev_lab.memory.code_files import is_test_side
 from autodev_lab.memory.code_graph import CodeGraph
 from autodev_lab.memory.graph_store import GraphNode
 
+SEEDS = ("function", "function and class")
 WATCHER = """
 import atexit, builtins, importlib, json, os, sys, threading
 import coverage
 ROOT = os.environ["TRUTH_ROOT"] + os.sep
-calls, imports = set(), set()
+calls, imports, reached = set(), set(), set()
 real = builtins.__import__
 def place(code):
     return (code.co_filename, code.co_firstlineno, code.co_name)
@@ -64,6 +69,10 @@ def profile(frame, event, argument):
         code = frame.f_code
         back = frame.f_back
         if back is not None and code.co_filename.startswith(ROOT) and back.f_code.co_filename.startswith(ROOT):
+            if code.co_flags & 1 and not code.co_name.startswith("<"):
+                test = os.environ.get("PYTEST_CURRENT_TEST", "")
+                if test:
+                    reached.add((test.rpartition(" ")[0].partition("[")[0], *place(code)))
             if code.co_flags & 1 and not code.co_flags & 0x2A0 and not code.co_name.startswith("<"):
                 while back is not None and back.f_code.co_name.startswith("<") and back.f_code.co_name != "<module>":
                     back = back.f_back
@@ -82,7 +91,8 @@ def finish():
             continue
         lines[path] = missing
     with open(os.environ["TRUTH_OUT"], "w") as stream:
-        json.dump({"calls": sorted(calls), "imports": sorted(imports), "missing": lines}, stream)
+        json.dump({"calls": sorted(calls), "imports": sorted(imports), "reached": sorted(reached),
+                   "missing": lines}, stream)
 atexit.register(finish)
 threading.setprofile(profile)
 sys.setprofile(profile)
@@ -177,7 +187,15 @@ def compare(root: Path, seen: dict) -> dict:
     importers = {modules.get(path) for path in missing}
     ran_imports = {pair for pair in static_imports if pair[0] in importers}
     counts = graph.summary().references
+    reached: dict[str, set[str]] = {}
+    for test, *place in seen["reached"]:
+        function = node_id(place)
+        if function in nodes and test in nodes and not is_test_side(nodes[function].path):
+            reached.setdefault(function, set()).add(test)
     return {
+        "tests_reaching": [
+            selected(graph, nodes, reached, seeds, hops) for seeds in SEEDS for hops in (1, 2, 3, 5, 99)
+        ],
         "calls_seen": len(true_calls),
         "calls_recall": share(true_calls & static_calls, true_calls),
         "calls_or_uses_recall": share(true_calls & (static_calls | handed_on), true_calls),
@@ -198,6 +216,33 @@ def compare(root: Path, seen: dict) -> dict:
         "calls_not_seen": sorted(whole - true_calls),
         "imports_missed": sorted(true_imports - static_imports),
         "imports_not_seen": sorted(ran_imports - true_imports),
+    }
+
+
+def selected(graph: CodeGraph, nodes: dict, reached: dict, seeds: str, hops: int) -> dict:
+    """Tests that the graph names for a change of each function that tests reach: recall, and the share named."""
+    tests = {node.id for node in nodes.values() if node.kind == "Test"}
+    owners = {
+        link.target: link.source
+        for link in graph.links()
+        if link.relation == "DEFINES" and nodes[link.source].kind != "Module"
+    }
+    found = whole = named = 0
+    for function, truth in reached.items():
+        starts, current = [function], function
+        while seeds == "function and class" and current in owners:
+            current = owners[current]
+            starts.append(current)
+        predicted = {one for start in starts for one in graph.impact(start, hops) if one in tests}
+        found += len(truth & predicted)
+        whole += len(truth)
+        named += len(predicted)
+    return {
+        "seeds": seeds,
+        "hops": hops,
+        "recall": found / whole if whole else None,
+        "share_named": named / (len(reached) * len(tests)) if reached else None,
+        "share_true": whole / (len(reached) * len(tests)) if reached else None,
     }
 
 
@@ -231,7 +276,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     root = options.folder.resolve()
     result = compare(root, run_tests(root, options.tests, [path.resolve() for path in options.path]))
-    lists = {name: found for name, found in result.items() if isinstance(found, list)}
+    lists = {name: found for name, found in result.items() if name.endswith(("_missed", "_not_seen"))}
     figures = {"benchmark": "graph_truth", "folder": root.name} | {
         name: found for name, found in result.items() if name not in lists
     }

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from autodev_lab.memory.code_facts import FileFacts, Import, NodeKind, Scope
 from autodev_lab.memory.code_files import SourceFile, is_test_file, is_test_side
 from autodev_lab.memory.code_modules import ModuleTable
-from autodev_lab.memory.code_names import Found, Names, Value, ValueKind
+from autodev_lab.memory.code_names import Names
+from autodev_lab.memory.code_values import Found, Value, ValueKind
 from autodev_lab.memory.graph_store import GraphNode
 from autodev_lab.records import Link
 

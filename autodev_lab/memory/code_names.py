@@ -5,16 +5,15 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar, cast
 
 from autodev_lab.memory.code_facts import FileFacts, Import, NodeKind
 from autodev_lab.memory.code_files import SourceFile
 from autodev_lab.memory.code_modules import ModuleTable
+from autodev_lab.memory.code_values import Found, Value, ValueKind
 
-__all__ = ["Found", "Names", "Value", "ValueKind"]
+__all__ = ["Names"]
 
 T = TypeVar("T")
 
@@ -28,46 +27,10 @@ _SELF_TYPES = frozenset(("Self",))
 _NOWHERE = Path()
 
 
-class ValueKind(IntEnum):
-    """What kind of thing a chain stands for."""
-
-    UNKNOWN = 0
-    MISSING = 1
-    EXTERNAL = 2
-    MODULE = 3
-    NAMESPACE = 4
-    CLASS = 5
-    FUNCTION = 6
-    INSTANCE = 7
-    PARENT = 8
-    VARIABLE = 9
-
-
-class Value(NamedTuple):
-    """One thing a chain may stand for: its kind, and the module and scope that define it (where that applies).
-
-    ``UNKNOWN`` is something only a run could tell, ``MISSING`` a name that is not where it should be, ``EXTERNAL``
-    something outside the graph, ``INSTANCE`` an instance of the class named, ``PARENT`` what ``super()`` gives in it,
-    ``VARIABLE`` a module's global variable.
-    """
-
-    kind: ValueKind
-    module: str = ""
-    scope: int = 0
-
-
 _UNKNOWN = Value(ValueKind.UNKNOWN)
 _MISSING = Value(ValueKind.MISSING)
 _EXTERNAL = Value(ValueKind.EXTERNAL)
 _OUTSIDE = (ValueKind.UNKNOWN, ValueKind.MISSING, ValueKind.EXTERNAL)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a chain stands for, and what is run or read on the way there: properties, context managers, variables."""
-
-    values: tuple[Value, ...]
-    touched: tuple[Value, ...] = ()
 
 
 class Names:
@@ -223,7 +186,7 @@ class Names:
                 noted = self._noted.pop()
             memo[key] = hit = (answer, frozenset(noted))
         self._noted[-1].update(hit[1])
-        return hit[0]  # type: ignore[return-value]
+        return cast("T", hit[0])
 
     @staticmethod
     def _all(groups: Iterable[Iterable[Value]]) -> tuple[Value, ...]:
