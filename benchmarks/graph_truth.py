@@ -6,9 +6,8 @@ definitions every line of which ran), the share that was seen. A link not seen n
 under may never have held. Calls are judged by the function called, outside the tests; generators and coroutines are
 left out, because a profiler sees who iterates them and not who called them.
 
-*Tests reaching*: for each function that some test ran, which tests the graph names within some steps, starting from the
-function alone or also from the class or function it is in: the share of the tests that ran it, and the share of all
-tests that are named.
+*Tests reaching*: for each function that some test ran, which tests the graph names within some steps, by `impact` and
+by `affected_tests`: the share of the tests that ran it, and the share of all tests that are named.
 
     python benchmarks/graph_truth.py FOLDER [--tests PATH ...] [--path FOLDER ...] [--json] [--show N]
 """
@@ -29,7 +28,7 @@ from autodev_lab.memory.code_files import is_test_side
 from autodev_lab.memory.code_graph import CodeGraph
 from autodev_lab.memory.graph_store import GraphNode
 
-SEEDS = ("function", "function and class")
+WAYS = ("impact", "affected_tests")
 WATCHER = """
 import atexit, builtins, importlib, json, os, sys, threading
 import coverage
@@ -193,9 +192,7 @@ def compare(root: Path, seen: dict) -> dict:
         if function in nodes and test in nodes and not is_test_side(nodes[function].path):
             reached.setdefault(function, set()).add(test)
     return {
-        "tests_reaching": [
-            selected(graph, nodes, reached, seeds, hops) for seeds in SEEDS for hops in (1, 2, 3, 5, 99)
-        ],
+        "tests_reaching": [selected(graph, nodes, reached, way, hops) for way in WAYS for hops in (1, 2, 3, 5, 99)],
         "calls_seen": len(true_calls),
         "calls_recall": share(true_calls & static_calls, true_calls),
         "calls_or_uses_recall": share(true_calls & (static_calls | handed_on), true_calls),
@@ -219,30 +216,22 @@ def compare(root: Path, seen: dict) -> dict:
     }
 
 
-def selected(graph: CodeGraph, nodes: dict, reached: dict, seeds: str, hops: int) -> dict:
+def selected(graph: CodeGraph, nodes: dict, reached: dict, way: str, hops: int) -> dict:
     """Tests that the graph names for a change of each function that tests reach: recall, and the share named."""
     tests = {node.id for node in nodes.values() if node.kind == "Test"}
-    owners = {
-        link.target: link.source
-        for link in graph.links()
-        if link.relation == "DEFINES" and nodes[link.source].kind != "Module"
-    }
     found = whole = named = 0
     for function, truth in reached.items():
-        starts, current = [function], function
-        while seeds == "function and class" and current in owners:
-            current = owners[current]
-            starts.append(current)
-        predicted = {one for start in starts for one in graph.impact(start, hops) if one in tests}
-        found += len(truth & predicted)
+        predicted = graph.impact(function, hops) if way == "impact" else graph.affected_tests([function], hops)
+        found += len(truth & predicted.keys())
         whole += len(truth)
-        named += len(predicted)
+        named += len(tests & predicted.keys())
+    pairs = len(reached) * len(tests)
     return {
-        "seeds": seeds,
+        "way": way,
         "hops": hops,
         "recall": found / whole if whole else None,
-        "share_named": named / (len(reached) * len(tests)) if reached else None,
-        "share_true": whole / (len(reached) * len(tests)) if reached else None,
+        "share_named": named / pairs if pairs else None,
+        "share_true": whole / pairs if pairs else None,
     }
 
 

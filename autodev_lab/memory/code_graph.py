@@ -9,6 +9,7 @@ from pathlib import Path
 from autodev_lab.errors import LabError
 from autodev_lab.memory.code_facts import NodeKind
 from autodev_lab.memory.code_files import find_source_files
+from autodev_lab.memory.code_impact import ChangeImpact
 from autodev_lab.memory.code_links import (
     CALLS,
     DEFINES,
@@ -105,6 +106,7 @@ class CodeGraph:
         self.store = store or GraphStore()
         prepare(self.store)
         self._index: GraphIndex | None = None
+        self._change_impact: tuple[str, ChangeImpact] | None = None
         self._cypher: CypherIndex | None = None
 
     # ------------------------------------------------------------------------------------------- updating
@@ -162,6 +164,16 @@ class CodeGraph:
         if item_id not in index:
             self.node(item_id)
         return index.impact(item_id, hops, DEPENDENCIES if relations is None else relations)
+
+    def affected_tests(self, changed: Iterable[str], hops: int) -> Mapping[str, int]:
+        """Tests that may notice a change of these definitions, with their distance, nearest first; see `ChangeImpact`.
+
+        It finds more than `impact`, which follows calls that are certain, and names more tests in vain.
+        """
+        index = self._fresh_index()
+        if self._change_impact is None or self._change_impact[0] != index.generation:
+            self._change_impact = (index.generation, ChangeImpact(self.store, index, DEPENDENCIES))
+        return self._change_impact[1].tests(changed, hops)
 
     def query(
         self, cypher: str, parameters: Mapping[str, str | float | int | bool] | None = None

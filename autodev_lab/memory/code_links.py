@@ -255,6 +255,7 @@ class _Writer:
         """What runs before and after a test of a class (or of the module, 0) without being asked for."""
         module = self._file.module
         if self._facts.scopes[holder].kind is NodeKind.CLASS:
+            self._link(source, USES, self._id(module, holder))  # pytest makes an instance, with what its body holds
             for name in _SETUP_OF_CLASS:
                 self._call_methods(source, Value(ValueKind.CLASS, module, holder), name)
             for one in self._names.order(module, holder)[0]:
@@ -332,22 +333,27 @@ def tests_of(
     """
     seen, waiting = {test}, [test]
     told: dict[str, None] = {}
-    passed = set()
+    passed, made = set(), set()
     while waiting:
         here = node(waiting.pop())
         if here is None:
             continue
         passed.add(here.path)
         from_module = here.kind == NodeKind.MODULE
+        has_methods = here.id in made  # what a class defines is reached through an instance
         for link in links(here.id):
             target = node(link.target)
             if target is None or link.relation == TESTS or link.target in seen:
+                continue
+            if link.relation == DEFINES and here.kind == NodeKind.CLASS and not has_methods:
                 continue
             if from_module and (link.relation == DEFINES or target.kind == NodeKind.MODULE):
                 continue  # what else a module holds and imports is not what its variable is made of
             if is_test_side(target.path):
                 seen.add(link.target)
                 waiting.append(link.target)
+                if link.relation == CALLS:
+                    made.add(link.target)
             else:
                 told[link.target] = None
     return tuple(Link(test, TESTS, target) for target in told), frozenset(passed)

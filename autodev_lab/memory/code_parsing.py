@@ -20,6 +20,9 @@ _LEAVES = (
 )  # fmt: skip
 _BUILT = (ast.JoinedStr, ast.List, ast.Dict, ast.Tuple, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 _CLASS_METHODS = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
+_WRAPPERS = frozenset(("staticmethod", "classmethod", "partial"))
+"""What they give is called as their first argument is."""
+
 _IMPORTING_CALLS = frozenset(("import_module", "__import__", "importorskip"))
 
 
@@ -219,6 +222,10 @@ class _Reader:
         function = self._chain(node.func)
         if function in BUILTINS and len(node.args) == 1:
             self._implied(self._value(node.args[0]), BUILTINS[function])
+        elif function.rpartition(".")[2] in _WRAPPERS and node.args:
+            wrapped = self._value(node.args[0])
+            self._visit_all((*node.args[1:], *(keyword.value for keyword in node.keywords)))
+            return wrapped
         else:
             self._visit_all(node.args)
         for keyword in node.keywords:

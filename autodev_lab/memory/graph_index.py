@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from autodev_lab.memory.graph_store import GraphStore
 
@@ -32,6 +32,14 @@ class GraphIndex:
 
     def __contains__(self, name: str) -> bool:
         return name in self._positions
+
+    def leading_to(self, name: str, relations: Iterable[str]) -> Iterator[str]:
+        """Ids that links of these relations lead from to a thing."""
+        position = self._positions[name]
+        for relation in relations:
+            if relation in self._incoming:
+                for source in self._incoming[relation].get(position, ()):
+                    yield self._ids[source]
 
     def impact(self, name: str, hops: int, relations: Iterable[str] | None = None) -> Mapping[str, int]:
         """Ids from which links lead to a thing in at most `hops` steps, with their distance, nearest first."""

@@ -190,9 +190,9 @@ class GraphStore:
         )
         return (GraphNode(*row) for row in rows)
 
-    def links(self) -> Iterator[Link]:
-        """All links, by source, relation and target."""
-        return self._links("1 = 1", ())
+    def links(self, relation: str | None = None) -> Iterator[Link]:
+        """All links, or those of a relation, by source, relation and target."""
+        return self._links("1 = 1", ()) if relation is None else self._links("relation = ?", (relation,))
 
     def links_from(self, node_id: str) -> tuple[Link, ...]:
         """Links from an id, by relation and target."""

@@ -336,6 +336,55 @@ def test_neighbours_and_impact(tmp_path):
     assert graph.impact("m.a", 1, relations=["DEFINES"]) == {"m": 1}
 
 
+def test_a_method_called_on_who_knows_what_is_looked_for_where_its_class_is_made(tmp_path):
+    graph = graph_of(
+        tmp_path,
+        {
+            "lib.py": (
+                "class Inner:\n    def deep(self): pass\n"
+                "class Tool:\n    def __init__(self, inner): self.inner = inner\n    def run(self): self.inner.deep()\n"
+                "def other(): pass\n"
+            ),
+            "test_lib.py": (
+                "import lib\ndef run(tool): tool.run()\n"
+                "def test_it(): run(lib.Tool(lib.Inner()))\ndef test_other(): lib.other()\n"
+            ),
+        },
+    )
+    assert not [name for name in graph.impact("lib.Inner.deep", 9) if "::" in name]
+    assert graph.affected_tests(["lib.Inner.deep"], 9) == {"test_lib.py::test_it": 1}
+    assert graph.affected_tests(["lib.other", "test_lib.py::test_it"], 1) == {
+        "test_lib.py::test_it": 0,
+        "test_lib.py::test_other": 1,
+    }
+    with pytest.raises(LabError, match="nothing called 'nowhere'"):
+        graph.affected_tests(["nowhere"], 1)
+
+
+def test_affected_tests_follow_an_update(tmp_path):
+    graph = graph_of(tmp_path, {"lib.py": "def f(): pass\n", "test_lib.py": "import lib\ndef test_a(): lib.f()\n"})
+    assert set(graph.affected_tests(["lib.f"], 3)) == {"test_lib.py::test_a"}
+    write(tmp_path, {"test_lib.py": "import lib\ndef test_b(): lib.f()\n"})
+    graph.update([tmp_path])
+    assert set(graph.affected_tests(["lib.f"], 3)) == {"test_lib.py::test_b"}
+
+
+def test_what_a_class_of_tests_holds_is_used_by_its_tests(tmp_path):
+    graph = graph_of(
+        tmp_path,
+        {
+            "lib.py": "class Tool:\n    def run(self): pass\ndef make(): pass\n",
+            "test_lib.py": (
+                "import lib\nclass Mixin:\n    def test_it(self): self.tool().run()\n"
+                "class TestTool(Mixin):\n    tool = lib.Tool\n    make = staticmethod(lib.make)\n"
+                "    def test_make(self): self.make()\n"
+            ),
+        },
+    )
+    assert ("test_lib.py::TestTool::test_it", "lib.Tool") in pairs(graph, "TESTS")
+    assert ("test_lib.py::TestTool::test_make", "lib.make") in pairs(graph, "CALLS")
+
+
 def test_what_is_not_in_the_graph_is_said(tmp_path):
     graph = graph_of(tmp_path, {"m.py": ""})
     for ask in (graph.node, graph.neighbours, lambda name: graph.impact(name, 1)):
