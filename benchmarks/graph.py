@@ -2,8 +2,9 @@
 
 Each side answers the same questions, what leads to a thing in at most three steps, and must give the same ids: modules
 by DEPENDS_ON, and functions by CALLS. The things asked about are drawn at random from those that something leads to.
-`ratio` is the time openCypher takes to the time the fast path takes, at the median question about modules. Building is
-counted in processor seconds of one core, from folders to a file on disk.
+With rustworkx installed, the same search over its graph is timed too. `ratio` is the time openCypher takes to the time
+the fast path takes, at the median question about modules. Building is counted in processor seconds of one core, from
+folders to a file on disk.
 
     python benchmarks/graph.py [--json] [--questions N] [--keep FILE] [FOLDER ...]
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import importlib.util
 import json
 import platform
 import random
@@ -102,6 +104,7 @@ def compare(graph: CodeGraph, relation: str, kind: str, count: int) -> dict:
     def at(times: list[float], share: float) -> float:
         return times[min(len(times) - 1, int(share * len(times)))]
 
+    peer = rustworkx_times(graph, relation, questions, fast_answers)
     return {
         "questions": len(questions),
         "answers_mean": sum(map(len, fast_answers)) / len(questions),
@@ -110,7 +113,40 @@ def compare(graph: CodeGraph, relation: str, kind: str, count: int) -> dict:
         "cypher_p50_ms": at(cypher_times, 0.5),
         "cypher_p95_ms": at(cypher_times, 0.95),
         "ratio": at(cypher_times, 0.5) / at(fast_times, 0.5),
+        "rustworkx_p50_ms": at(peer, 0.5) if peer else None,
+        "rustworkx_p95_ms": at(peer, 0.95) if peer else None,
     }
+
+
+def rustworkx_times(graph: CodeGraph, relation: str, questions: list[str], answers: list[set[str]]) -> list[float]:
+    """The same search on a graph held by rustworkx, if it is installed: whether the lists should be replaced by it."""
+    if importlib.util.find_spec("rustworkx") is None:
+        return []
+    import rustworkx
+
+    ids, links = graph.store.numbered()
+    positions = {name: position for position, name in enumerate(ids)}
+    held = rustworkx.PyDiGraph(multigraph=False)
+    held.add_nodes_from(ids)
+    held.extend_from_edge_list([(source, target) for source, kind, target in links if kind == relation])
+
+    def ask(name: str) -> set[str]:
+        found = {positions[name]: 0}
+        front = list(found)
+        for step in range(1, HOPS + 1):
+            reached = []
+            for position in front:
+                for source in held.predecessor_indices(position):
+                    if source not in found:
+                        found[source] = step
+                        reached.append(source)
+            front = reached
+        return {ids[position] for position in found}
+
+    found, times = timed(ask, questions)
+    if found != answers:
+        raise SystemExit(f"rustworkx disagrees about {relation}")
+    return times
 
 
 def main(arguments: list[str] | None = None) -> int:

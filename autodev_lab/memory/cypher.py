@@ -7,6 +7,7 @@ import importlib
 import re
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _INTERNAL = frozenset(("_ID", "_SRC", "_DST"))
-_TIMEOUT_SECONDS = 60.0
+_LEFT_BEHIND_SECONDS = 24 * 3600.0
 _BUFFER_BYTES = 256 * 2**20
 _OTHER = "Thing"
 
@@ -114,6 +115,8 @@ class CypherIndex:
         The truth.
     always
         Label, relation and label of links that may be asked for even when there are none of them.
+    timeout
+        Seconds a query may take.
 
     Raises
     ------
@@ -121,7 +124,9 @@ class CypherIndex:
         If ladybug is not installed.
     """
 
-    def __init__(self, store: GraphStore, always: Sequence[tuple[str, str, str]] = ()) -> None:
+    def __init__(
+        self, store: GraphStore, always: Sequence[tuple[str, str, str]] = (), *, timeout: float = 60.0
+    ) -> None:
         try:
             self._ladybug = importlib.import_module("ladybug")
         except ImportError as error:
@@ -130,6 +135,7 @@ class CypherIndex:
             ) from error
         self._store = store
         self._always = tuple(always)
+        self.timeout = timeout
         if store.path is None:
             self._folder = Path(tempfile.mkdtemp(prefix="autodev-graph-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -146,7 +152,7 @@ class CypherIndex:
         Raises
         ------
         LabError
-            If the query writes, is malformed, names a parameter that is not given, or takes longer than a minute.
+            If the query writes, is malformed, names a parameter that is not given, or takes too long.
         """
         wanted = check_reads_only(cypher)
         given = dict(parameters or {})
@@ -159,8 +165,14 @@ class CypherIndex:
             names, rows = result.get_column_names(), result.get_all()
             result.close()
         except RuntimeError as error:
-            raise LabError(_one_sentence(error)) from error
+            raise LabError(self._one_sentence(error)) from error
         return tuple(dict(zip(names, (_plain(value) for value in row), strict=True)) for row in rows)
+
+    def _one_sentence(self, error: RuntimeError) -> str:
+        text = str(error).partition("\n")[0].strip().rstrip(".")
+        if "Interrupted" in text:
+            return f"the query took longer than {self.timeout:g} s; ask for fewer hops, or for DISTINCT ids only"
+        return f"the query cannot be answered ({text}); correct the query"
 
     def close(self) -> None:
         """Let go of the index."""
@@ -177,9 +189,14 @@ class CypherIndex:
             path = self._folder / f"{generation}.lbug"
             if not path.exists():
                 self._build(path)
-            database = self._database(path, read_only=True)
+            try:
+                database = self._database(path, read_only=True)
+            except LabError:
+                if self._store.generation == generation:
+                    raise
+                return self._connection()  # another process wrote, and took this index away, since we looked
             connection = self._connect(database)
-            connection.set_query_timeout(int(1000 * _TIMEOUT_SECONDS))
+            connection.set_query_timeout(int(1000 * self.timeout))
             self._open, self._generation = (database, connection), generation
         return self._open[1]
 
@@ -209,6 +226,9 @@ class CypherIndex:
         for old in path.parent.glob("*.lbug"):
             if old != path:  # a reader that has it open keeps it until it closes
                 old.unlink(missing_ok=True)
+        for left in path.parent.glob(".building-*"):  # by a process that was killed
+            if time.time() - left.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
     def _fill(self, connection: _Connection, folder: Path) -> None:
         labels: dict[str, str] = {}
@@ -258,10 +278,3 @@ def _plain(value: object) -> object:
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     return value
-
-
-def _one_sentence(error: RuntimeError) -> str:
-    text = str(error).partition("\n")[0].strip().rstrip(".")
-    if "Interrupted" in text:
-        return f"the query took longer than {_TIMEOUT_SECONDS:.0f} s; ask for fewer hops, or for DISTINCT ids only"
-    return f"the query cannot be answered ({text}); correct the query"

@@ -152,6 +152,27 @@ def test_many_processes_may_ask(graph, tmp_path):
     assert len(graph.query(SPECIFIED, {"module_id": "a"})) == 6
 
 
+def test_a_query_that_takes_too_long_is_stopped():
+    pytest.importorskip("ladybug", reason="openCypher needs the extra memory")
+    index = CypherIndex(GraphStore(), timeout=0.05)
+    with pytest.raises(LabError, match=r"longer than 0\.05 s"):
+        index.query(
+            "UNWIND range(1, 3000) AS a UNWIND range(1, 3000) AS b UNWIND range(1, 99) AS c RETURN sum(a * b * c)"
+        )
+    assert index.query("RETURN 1 AS one") == ({"one": 1},)
+
+
+def test_an_index_that_was_broken_is_said(graph, tmp_path):
+    graph.query("RETURN 1")
+    (file,) = (tmp_path / "graph.db.cypher").iterdir()
+    file.write_bytes(b"broken" * 1000)
+    again = CodeGraph(GraphStore(tmp_path / "graph.db"))
+    with pytest.raises(LabError, match="delete it, it is made again"):
+        again.query("RETURN 1")
+    file.unlink()
+    assert again.query(REVERSE, {"module_id": "f"}) != ()
+
+
 def test_without_ladybug_the_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ladybug", None)
     with pytest.raises(LabError, match=r"pip install 'autodev-lab\[memory\]'"):
