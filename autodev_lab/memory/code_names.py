@@ -147,7 +147,12 @@ class Names:
 
         def compute() -> tuple[Value, ...]:
             found = self._all(self.chain(module, scope.parent, f"{one}.()").values for one in scope.decorators)
-            return tuple(one for one in found if one.kind is ValueKind.FUNCTION and one != function)
+            decorators = self._all(
+                self.chain(module, scope.parent, one.removesuffix(".()")).values for one in scope.decorators
+            )
+            return tuple(
+                one for one in found if one.kind is ValueKind.FUNCTION and one != function and one not in decorators
+            )  # a decorator that may be given arguments first gives itself
 
         return self._remember(("decorated", module, number), compute)
 

@@ -181,6 +181,21 @@ def test_a_decorator_is_used_and_what_it_puts_in_place_is_called(tmp_path):
     assert {("m", "m.deco"), ("m.g", "m.f"), ("m.g", "m.deco.wrapper")} <= pairs(graph, "CALLS")
 
 
+def test_a_decorator_that_takes_arguments_is_not_called_by_those_who_call(tmp_path):
+    graph = graph_of(
+        tmp_path,
+        {
+            "m.py": (
+                "from functools import partial\ndef deco(function=None, level=1):\n"
+                "    if function is None:\n        return partial(deco, level=level)\n"
+                "    def wrapper(): return function()\n    return wrapper\n"
+                "@deco(level=2)\ndef f(): pass\ndef g(): f()\n"
+            )
+        },
+    )
+    assert {target for source, target in pairs(graph, "CALLS") if source == "m.g"} == {"m.f", "m.deco.wrapper"}
+
+
 def test_a_module_variable_is_used_and_a_function_handed_on(tmp_path):
     graph = graph_of(
         tmp_path, {"a.py": "LIMIT = 3\ndef f(): pass\n", "b.py": "import a\ndef g(): return map(a.f, a.LIMIT)\n"}
