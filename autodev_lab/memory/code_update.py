@@ -108,6 +108,8 @@ class _Update:
                 stirred |= _names_of(file.module) if path in added or path in moved else {file.module}
         anew = {*added, *changed, *self._consulting(stirred)}
         linked = sorted(anew)
+        for path in linked:  # all of them first: a link that moves from one file to another must not meet itself
+            self._store.remove(path)
         for number, path in enumerate(linked, start=1):
             self._link(self._files[path])
             if number % _FILES_AT_ONCE == 0:  # paths are sorted, so what comes next asks for other things

@@ -494,6 +494,19 @@ def test_bringing_up_to_date_equals_a_fresh_build(tmp_path, states):
         assert everything(kept) == everything(fresh)
 
 
+def test_a_module_name_may_move_from_one_file_to_another(tmp_path):
+    graph = graph_of(tmp_path, {"p/__init__.py": "", "src/p/a.py": "from p import *\n"})
+    assert pairs(graph, "DEPENDS_ON") == {("p.a", "p")}
+    write(tmp_path, {"p/a.py": "from p import *\n", "src/p/a.py": ""})
+    graph.update([tmp_path])
+    assert pairs(graph, "DEPENDS_ON") == {("p.a", "p")}
+    assert {node.id: node.path for node in graph.nodes()} == {
+        "p": "p/__init__.py",
+        "p.a": "p/a.py",
+        "p.a@src": "src/p/a.py",
+    }
+
+
 def test_a_graph_on_disk_is_found_again_and_brought_up_to_date(tmp_path):
     code, path = tmp_path / "code", tmp_path / "graph.db"
     first = CodeGraph(GraphStore(path))
