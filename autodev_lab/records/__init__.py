@@ -1,0 +1,97 @@
+"""The frozen, typed records that flow through the whole lab.
+
+Everything that crosses from one room of the lab to another is one of these. They hold data and a few derived
+properties; behaviour lives in the rooms. Times are **virtual seconds** since the start of a run unless a name says
+otherwise; lines are 1-based; probabilities and risks lie in [0, 1].
+"""
+
+from autodev_lab.records.coordination import Claim, Event, Lease, Refusal, RefusalReason, Result, StageResult, TaskState
+from autodev_lab.records.gate import (
+    Action,
+    Decision,
+    Evidence,
+    ExposureReport,
+    HealthReport,
+    HumanAnswer,
+    Inspection,
+    Judgement,
+    Label,
+    LabelSource,
+    Outcome,
+    Review,
+    RiskAssessment,
+    RiskScore,
+    RolloutStep,
+)
+from autodev_lab.records.memory import Link, MemoryHit, MemoryItem, PatternRecord, SearchMode, TaskContext
+from autodev_lab.records.repair import (
+    Attempt,
+    Candidate,
+    CandidateStatus,
+    Change,
+    ContextTally,
+    Diagnosis,
+    Edit,
+    LineSpectrum,
+    PatternContext,
+    PatternTrial,
+    Plan,
+    Suspect,
+    TestReport,
+    Verdict,
+)
+from autodev_lab.records.stages import Role, Stage
+from autodev_lab.records.tasks import Cost, StreamItem, Task, TaskKind, Truth
+
+__all__ = [
+    "Action",
+    "Attempt",
+    "Candidate",
+    "CandidateStatus",
+    "Change",
+    "Claim",
+    "ContextTally",
+    "Cost",
+    "Decision",
+    "Diagnosis",
+    "Edit",
+    "Event",
+    "Evidence",
+    "ExposureReport",
+    "HealthReport",
+    "HumanAnswer",
+    "Inspection",
+    "Judgement",
+    "Label",
+    "LabelSource",
+    "Lease",
+    "LineSpectrum",
+    "Link",
+    "MemoryHit",
+    "MemoryItem",
+    "Outcome",
+    "PatternContext",
+    "PatternRecord",
+    "PatternTrial",
+    "Plan",
+    "Refusal",
+    "RefusalReason",
+    "Result",
+    "Review",
+    "RiskAssessment",
+    "RiskScore",
+    "Role",
+    "RolloutStep",
+    "SearchMode",
+    "Stage",
+    "StageResult",
+    "StreamItem",
+    "Suspect",
+    "Task",
+    "TaskContext",
+    "TaskKind",
+    "TaskState",
+    "TestReport",
+    "Truth",
+    "Verdict",
+]
