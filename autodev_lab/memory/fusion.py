@@ -22,7 +22,8 @@ class Weights:
     graph
         What links add to a score at most.
     head, content
-        Share of an item's head in its vector, and of the words that are no stop words in a query's.
+        Share of an item's head in its vector, and of the words that are no stop words in a query's, which costs every
+        query a second run of the embedder.
     pool
         How many of a signal's best items take part.
     """
@@ -31,7 +32,7 @@ class Weights:
     vector: float = 0.6
     graph: float = 0.1
     head: float = 0.4
-    content: float = 0.3
+    content: float = 0.0
     pool: int = 100
 
 
