@@ -18,6 +18,7 @@ from autodev_lab.analysis.dictionary import COLUMNS, KEY
 from autodev_lab.errors import LabError
 from autodev_lab.experiments import Interrupted, RunResult, compare, load_run, run_experiment
 from autodev_lab.experiments import engine as engine_module
+from autodev_lab.experiments import report as report_module
 
 SMALL: dict[str, object] = {
     "environment": "simulated",
@@ -221,7 +222,9 @@ def test_killed_and_resumed_same_bytes(reference: RunResult, tmp_path: Path) -> 
 
 @needs_proc
 @pytest.mark.slow
-def test_killed_and_resumed_twenty_times(reference: RunResult, tmp_path: Path) -> None:
+def test_killed_and_resumed_twenty_times(reference: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # figures are derived from what is compared, and would take most of the time
+    monkeypatch.setattr(report_module, "_draw", lambda *arguments: None)
     rng = random.Random(4)
     for number in range(20):
         kill_and_resume(tmp_path / f"run{number}", rng)

@@ -6,6 +6,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -18,17 +19,28 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are no package, and this
 
 from r2r_stack import R2RStack
 
+SERVERS = pytest.StashKey[ExitStack]()
+
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[R2RStack]:
+def stack(request: pytest.FixtureRequest) -> Iterator[R2RStack]:
     """PostgreSQL and R2R; tests that need them are skipped without `AUTODEV_R2R_ENV`."""
     environment = os.environ.get("AUTODEV_R2R_ENV", "")
     if not environment:
         pytest.skip("needs R2R: set AUTODEV_R2R_ENV to what tests/integration/r2r/prepare.py prints")
     if not (Path(environment) / "bin" / "python").exists():
         pytest.fail(f"AUTODEV_R2R_ENV is {environment}, where no environment is")
-    with R2RStack(Path(environment)) as running:
-        yield running
+    # closed by the hook below, after the last test of this folder, and here if it did not come to that
+    with ExitStack() as servers:
+        request.config.stash[SERVERS] = servers
+        yield servers.enter_context(R2RStack(Path(environment)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop the servers before the tests of other folders: they take memory, and time from what is measured."""
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        item.config.stash.get(SERVERS, ExitStack()).close()
 
 
 @pytest.fixture
