@@ -40,7 +40,7 @@ def run(
     mlflow: Annotated[bool, typer.Option(help="Also mirror the run to MLflow.")] = True,
 ) -> None:
     """Run an experiment; ends with a summary, the verdicts, and where everything lies."""
-    from autodev_lab.experiments.design import parse_overrides
+    from autodev_lab.experiments.resolving import parse_overrides
 
     overrides = parse_overrides(parameter or ())
     if resume is not None and (overrides or out is not None or dry_run):

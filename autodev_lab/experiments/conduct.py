@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from autodev_lab.experiments.design import Plan, load_experiment, make_plan, read_experiment
+from autodev_lab.experiments.design import Plan, load_experiment, make_plan
 from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.resolving import read_experiment
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, Job
 

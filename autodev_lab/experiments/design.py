@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from autodev_lab.decisions import PRODUCTION_POWER, plugin_hashes
 from autodev_lab.errors import LabError
+from autodev_lab.experiments.resolving import Names, chosen_arms, explain, file_of, once_each, read_experiment, resolve
 from autodev_lab.files import stable_seed
 from autodev_lab.platform import TeamSpec
-from autodev_lab.resources import resource
 
 __all__ = [
     "Arm",
@@ -28,26 +27,12 @@ __all__ = [
     "Experiment",
     "Parameters",
     "Plan",
-    "available_experiments",
-    "explain",
     "load_experiment",
     "make_plan",
-    "parse_overrides",
-    "read_experiment",
 ]
 
 TWIN_SUFFIX = "_twin"
 """Appended to an arm's name where a twin needs a name of its own."""
-
-
-def _listed(value: object) -> object:
-    """Commas separate the values of a list on the command line."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class Parameters(BaseModel):
@@ -304,11 +289,6 @@ class Plan:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def available_experiments() -> tuple[str, ...]:
-    """Names of the experiments that ship with the lab."""
-    return tuple(sorted(path.stem for path in resource("experiments").glob("*.yaml") if path.stem != "claims"))
-
-
 def load_experiment(name: str | Path) -> Experiment:
     """Read and validate an experiment by its name, or from a YAML file of the user's.
 
@@ -328,60 +308,7 @@ def load_experiment(name: str | Path) -> Experiment:
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        raise LabError(f"{_file_of(name)} is not an experiment: {explain(error)}; correct the file") from error
-
-
-def read_experiment(name: str | Path) -> Mapping[str, object]:
-    """The YAML of an experiment by its name, or of a file of the user's; not validated.
-
-    Raises
-    ------
-    LabError
-        If there is no such experiment, or the file does not hold a mapping.
-    """
-    path = _file_of(name)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LabError(f"{path} is not readable YAML ({str(error).splitlines()[0]}); correct the file") from error
-    if not isinstance(data, dict):
-        raise LabError(f"{path} is not an experiment: it holds no mapping; correct the file")
-    return data
-
-
-def _file_of(name: str | Path) -> Path:
-    text = str(name)
-    if text.endswith((".yaml", ".yml")):
-        path = Path(text).expanduser()
-        if not path.is_file():
-            raise LabError(f"{path} does not exist; name a file or one of {_joined(available_experiments())}")
-        return path
-    if text in available_experiments():
-        return resource(f"experiments/{text}.yaml")
-    raise LabError(f"no experiment is called {text!r}; choose one of {_joined(available_experiments())}")
-
-
-def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
-    """Split ``key=value`` texts; later ones win.
-
-    Raises
-    ------
-    LabError
-        If a text has no ``=``.
-
-    Examples
-    --------
-    >>> parse_overrides(["packages=funcy,schema", "budget=10"])
-    {'packages': 'funcy,schema', 'budget': '10'}
-    """
-    overrides: dict[str, str] = {}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        key = key.strip().replace("-", "_")
-        if not separator or not key:
-            raise LabError(f"-p takes key=value, not {pair!r}; for example -p budget=10")
-        overrides[key] = value.strip()
-    return overrides
+        raise LabError(f"{file_of(name)} is not an experiment: {explain(error)}; correct the file") from error
 
 
 def make_plan(
@@ -405,28 +332,12 @@ def make_plan(
     >>> plan.parameters.budget
     7
     """
-    if profile not in experiment.profiles:
-        raise LabError(f"{experiment.name} has no profile {profile!r}; choose one of {_joined(experiment.profiles)}")
-    if not 0 <= seed < 2**63:
-        raise LabError(f"seed is {seed}; it must be a whole number from 0 to 2**63 - 1")
-    for key in overrides or {}:
-        _check_key(key)
-    merged = {**experiment.parameters, **experiment.profiles[profile], **(overrides or {})}
-    try:
-        parameters = Parameters.model_validate(merged)
-    except ValidationError as error:
-        raise LabError(f"{explain(error)}; correct it with -p key=value") from error
-    for arm in parameters.arms:
-        if arm not in experiment.arms:
-            raise LabError(f"{experiment.name} has no arm {arm!r}; choose among {_joined(experiment.arms)}")
-    if any(len(set(one)) < len(one) for one in (parameters.arms, parameters.packages, parameters.lesson_packages)):
-        raise LabError("an arm or a package is named twice; name each once")
+    parameters = resolve(Parameters, experiment, profile=profile, seed=seed, overrides=overrides)
     # the order in which a user happens to name things must not change the run
-    chosen = tuple(arm for arm in experiment.arms if arm in parameters.arms)
     tidy = {
-        "arms": chosen,
-        "packages": tuple(sorted(parameters.packages)),
-        "lesson_packages": tuple(sorted(parameters.lesson_packages)),
+        "arms": chosen_arms(experiment, parameters.arms),
+        "packages": once_each(parameters.packages),
+        "lesson_packages": once_each(parameters.lesson_packages),
     }
     plan = Plan(experiment, profile, parameters.model_copy(update=tidy), seed)
     for arm in plan.arms:
@@ -436,24 +347,3 @@ def make_plan(
                 "or choose other arms with -p arms=..."
             )
     return plan
-
-
-def _check_key(key: str) -> None:
-    if key not in Parameters.model_fields:
-        raise LabError(f"{key!r} is not a parameter; choose among {_joined(sorted(Parameters.model_fields))}")
-
-
-def _joined(names: Iterable[str]) -> str:
-    return ", ".join(names)
-
-
-def explain(error: ValidationError) -> str:
-    """First problem of a validation, in one line that repeats the value."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    given: object = problem["input"]
-    if where and isinstance(given, str | int | float):
-        where = f"{where} is {given!r}"
-    return f"{where}: {message}" if where else message

@@ -129,7 +129,7 @@ def test_metrics_and_contrasts_by_hand() -> None:
         ({"packages": "no_such_package_here"}, "there is no package 'no_such_package_here'"),
         ({"packages": ""}, "name packages to look for functions in"),
         ({"queries_per_package": "-1"}, "queries_per_package is '-1'"),
-        ({"budget": "3"}, "'budget' is not a parameter of twin"),
+        ({"budget": "3"}, "'budget' is not a parameter; choose among arms"),
         ({"arms": "hybird"}, "has no arm 'hybird'; choose among keyword, vector"),
         ({"packages": "click,click"}, "named twice"),
     ],

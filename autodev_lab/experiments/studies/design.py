@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.design import Names, explain
 from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.resolving import Names, chosen_arms, explain, once_each, resolve
 
 __all__ = [
     "StudyArm",
@@ -170,32 +170,12 @@ def make_study_plan(
     from autodev_lab.experiments.studies.catalogue import study_named
 
     study = study_named(experiment.study)
-    model = study.parameters
-    if profile not in experiment.profiles:
-        raise LabError(f"{experiment.name} has no profile {profile!r}; choose one of {', '.join(experiment.profiles)}")
-    if not 0 <= seed < 2**63:
-        raise LabError(f"seed is {seed}; it must be a whole number from 0 to 2**63 - 1")
-    for key in overrides or {}:
-        if key not in model.model_fields:
-            raise LabError(
-                f"{key!r} is not a parameter of {experiment.name}; choose among {', '.join(sorted(model.model_fields))}"
-            )
-    merged = {**experiment.parameters, **experiment.profiles[profile], **(overrides or {})}
-    try:
-        parameters = model.model_validate(merged)
-    except ValidationError as error:
-        raise LabError(f"{explain(error)}; correct it with -p key=value") from error
-    for arm in parameters.arms:
-        if arm not in experiment.arms:
-            raise LabError(f"{experiment.name} has no arm {arm!r}; choose among {', '.join(experiment.arms)}")
-    if any(len(set(one)) < len(one) for one in (parameters.arms, parameters.packages)):
-        raise LabError("an arm or a package is named twice; name each once")
+    parameters = resolve(study.parameters, experiment, profile=profile, seed=seed, overrides=overrides)
     # the order in which a user happens to name things must not change the run
-    wanted = parameters.arms or tuple(
+    arms = chosen_arms(experiment, parameters.arms) or tuple(
         arm for arm, one in experiment.arms.items() if study.is_configured(one.options, parameters)
     )
-    chosen = tuple(arm for arm in experiment.arms if arm in wanted)
-    tidy = {"arms": chosen, "packages": tuple(sorted(parameters.packages))}
+    tidy = {"arms": arms, "packages": once_each(parameters.packages)}
     plan = StudyPlan(experiment, profile, parameters.model_copy(update=tidy), seed)
     for arm in plan.arms:
         study.check_arm(arm, experiment.arms[arm].options)

@@ -16,12 +16,10 @@ from autodev_lab.experiments.design import (
     Experiment,
     Parameters,
     Plan,
-    available_experiments,
     load_experiment,
     make_plan,
-    parse_overrides,
-    read_experiment,
 )
+from autodev_lab.experiments.resolving import available_experiments, parse_overrides, read_experiment
 from autodev_lab.resources import resource
 
 LEARNING = load_experiment("learning")
