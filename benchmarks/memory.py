@@ -28,8 +28,8 @@ from threadpoolctl import threadpool_limits
 
 from autodev_lab.analysis.statistics import Effect
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.code_corpus import CodeFunction, as_item, functions_of
-from autodev_lab.experiments.retrieval import DEPTH, Found, fill, gain, look_up, quality_of, ratio
+from autodev_lab.experiments.studies.code_corpus import CodeFunction, as_item, functions_of
+from autodev_lab.experiments.studies.lookups import DEPTH, Found, fill, gain, look_up, quality_of, ratio
 from autodev_lab.memory import EmbeddedMemory, MiniLmEmbedder
 from autodev_lab.memory.keyword import TOKENIZER
 from autodev_lab.memory.words import name_of, tokenize

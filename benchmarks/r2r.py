@@ -23,7 +23,7 @@ from uuid import UUID
 
 from autodev_lab.errors import LabError
 from autodev_lab.integrations.r2r import PAGE, R2RClient
-from autodev_lab.memory.in_memory import COLLECTIONS
+from autodev_lab.memory.collections import COLLECTIONS
 from autodev_lab.memory.r2r import R2RMemory, prepare_collections
 from autodev_lab.memory.r2r_items import EVERYTHING, filters_for
 from autodev_lab.records import Link, MemoryItem, SearchMode

@@ -19,7 +19,7 @@ def init_r2r(
     Credentials are read from AUTODEV_R2R_API_KEY, or AUTODEV_R2R_EMAIL and AUTODEV_R2R_PASSWORD.
     """
     from autodev_lab.integrations.r2r import R2RClient
-    from autodev_lab.memory.in_memory import COLLECTIONS
+    from autodev_lab.memory.collections import COLLECTIONS
     from autodev_lab.memory.r2r import prepare_collections
 
     client = R2RClient(url)

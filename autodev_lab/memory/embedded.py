@@ -12,9 +12,9 @@ from typing import IO, Self
 import numpy as np
 
 from autodev_lab.errors import LabError
+from autodev_lab.memory.collections import COLLECTIONS, collection_named
 from autodev_lab.memory.embedders import MiniLmEmbedder
 from autodev_lab.memory.fusion import Weights
-from autodev_lab.memory.in_memory import COLLECTIONS
 from autodev_lab.memory.item_vectors import query_vector
 from autodev_lab.memory.keyword import TOKENIZER
 from autodev_lab.memory.links import Links
@@ -211,12 +211,7 @@ class EmbeddedMemory:
         self.close()
 
     def _shelf(self, collection: str) -> Shelf:
-        try:
-            return self._shelves[collection]
-        except KeyError:
-            raise LabError(
-                f"there is no memory collection {collection!r}; choose one of {', '.join(COLLECTIONS)}"
-            ) from None
+        return collection_named(collection, self._shelves)
 
     def _vectors(self, shelf: Shelf) -> VectorIndex:
         return shelf.make_vectors(self._cache, self._weights.head)

@@ -71,7 +71,7 @@ class MiniLmEmbedder:
 
 def _load(tokens: int) -> Callable[[str], Row]:
     try:
-        import onnxruntime  # type: ignore[import-untyped,unused-ignore]
+        import onnxruntime
         from tokenizers import Tokenizer
     except ImportError as error:
         raise _missing(str(error.name)) from error

@@ -13,6 +13,7 @@ import numpy as np
 
 from autodev_lab.errors import LabError
 from autodev_lab.memory.ageing import decay, matches
+from autodev_lab.memory.collections import COLLECTIONS, collection_named
 from autodev_lab.memory.fusion import Weights
 from autodev_lab.memory.hashed_embedder import HashedEmbedder
 from autodev_lab.memory.item_vectors import item_vectors, query_vector
@@ -22,10 +23,7 @@ from autodev_lab.memory.words import name_of, tokenize
 from autodev_lab.protocols import Embedder
 from autodev_lab.records import Link, MemoryHit, MemoryItem, SearchMode
 
-__all__ = ["COLLECTIONS", "InMemoryMemory"]
-
-COLLECTIONS = ("codebase", "tasks", "patterns", "decisions")
-"""The collections of the specification."""
+__all__ = ["InMemoryMemory"]
 
 _ALWAYS_SCORED = 100
 _NAME_WEIGHT = 3
@@ -74,10 +72,7 @@ class InMemoryMemory:
         self._weights = weights or Weights()
 
     def _collection(self, name: str) -> _Collection:
-        try:
-            return self._collections[name]
-        except KeyError:
-            raise LabError(f"there is no memory collection {name!r}; choose one of {', '.join(COLLECTIONS)}") from None
+        return collection_named(name, self._collections)
 
     def add(self, item: MemoryItem) -> MemoryItem:
         """See `Memory`; sequence numbers count from 0 within the collection."""

@@ -43,7 +43,7 @@ def stemmed(text: str) -> list[str]:
 @functools.cache
 def _parts() -> Callable[[str], tuple[str, ...]]:
     try:
-        import Stemmer  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import Stemmer
     except ImportError as error:
         raise LabError("keyword search needs PyStemmer; pip install 'autodev-lab[memory]'") from error
     stem: Callable[[str], str] = Stemmer.Stemmer("english").stemWord

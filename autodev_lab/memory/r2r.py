@@ -16,8 +16,8 @@ from pydantic import JsonValue
 from autodev_lab.errors import LabError
 from autodev_lab.integrations.r2r import PAGE, Chunk, R2RClient
 from autodev_lab.memory.ageing import decay, matches
+from autodev_lab.memory.collections import COLLECTIONS, collection_named
 from autodev_lab.memory.fusion import Weights
-from autodev_lab.memory.in_memory import COLLECTIONS
 from autodev_lab.memory.r2r_items import (
     EVERYTHING,
     document_id,
@@ -185,10 +185,7 @@ class R2RMemory:
         return retrieve(signals, mode, k, at, self._weights)
 
     def _collection(self, name: str) -> UUID:
-        try:
-            return self._ids[name]
-        except KeyError:
-            raise LabError(f"there is no memory collection {name!r}; choose one of {', '.join(COLLECTIONS)}") from None
+        return collection_named(name, self._ids)
 
     def _next(self, collection: str) -> int:
         """A sequence number above all there are: the clock's, or the next to that of a writer whose clock is ahead."""

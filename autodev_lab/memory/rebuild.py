@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autodev_lab.errors import LabError
+from autodev_lab.memory.collections import COLLECTIONS
 from autodev_lab.memory.embedded import ITEMS, VECTORS, VERSIONS, writer_lock
 from autodev_lab.memory.embedders import MiniLmEmbedder
 from autodev_lab.memory.files import connect
 from autodev_lab.memory.fusion import Weights
-from autodev_lab.memory.in_memory import COLLECTIONS
 from autodev_lab.memory.keyword import TOKENIZER
 from autodev_lab.memory.store import Store, read_item
 from autodev_lab.memory.versions import Versions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from autodev_lab.errors import LabError
-from autodev_lab.memory.in_memory import COLLECTIONS
+from autodev_lab.memory.collections import COLLECTIONS
 from autodev_lab.protocols import Memory
 from autodev_lab.records import MemoryHit, MemoryItem, SearchMode, Task
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped,unused-ignore]
+from threadpoolctl import ThreadpoolController
 
 from autodev_lab.memory.files import connect, told, transaction
 from autodev_lab.protocols import Embedder

@@ -8,7 +8,7 @@ import io
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -24,11 +24,11 @@ from threadpoolctl import threadpool_limits  # comes with scikit-learn, which de
 from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.metrics import Endpoint
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.code_corpus import CodeFunction, functions_of
 from autodev_lab.experiments.directory import RunDirectory
-from autodev_lab.experiments.retrieval import DEPTH, Found, fill, look_up
 from autodev_lab.experiments.settings import Settings
+from autodev_lab.experiments.studies.code_corpus import CodeFunction, functions_of
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
+from autodev_lab.experiments.studies.lookups import DEPTH, fill, look_up
 from autodev_lab.experiments.studies.study import Foreseen, Measured, Options, Progress
 from autodev_lab.files import stable_seed, write_atomic
 from autodev_lab.memory import EmbeddedMemory, InMemoryMemory
@@ -39,8 +39,8 @@ __all__ = ["EMBED_SECONDS", "SEARCH_SECONDS", "RetrievalParameters", "RetrievalS
 
 _BACKENDS = ("embedded", "twin")
 
-EMBED_SECONDS = 0.04
-"""To make a vector of a function, on a core of 2026; the lab keeps it."""
+EMBED_SECONDS = 0.025
+"""To make a vector of a function, which the lab keeps: 43 texts a CPU second were measured (docs/memory.md)."""
 
 SEARCH_SECONDS = 0.02
 """Mean of a search over the modes, its query's vector made anew."""
@@ -180,7 +180,7 @@ class RetrievalStudy:
                 def told(done: int, number: int = number) -> None:
                     progress(number * len(wanted) + done, len(kinds) * len(wanted))
 
-                found = _look_up(memory, wanted, mode, told)
+                found = look_up(memory, wanted, mode, told)
             clock[f"{kind}search"] = [one.seconds for one in found]
             columns[f"{kind}reciprocal_rank"] = [one.reciprocal for one in found]
             columns[f"{kind}found"] = [float(one.rank > 0) for one in found]
@@ -225,16 +225,6 @@ def _chosen(functions: Sequence[CodeFunction], parameters: RetrievalParameters, 
         rng = np.random.default_rng(stable_seed("queries", seed, package))
         kept.update(names[place] for place in rng.choice(len(names), size=min(most, len(names)), replace=False))
     return [function for function in functions if function.name in kept]
-
-
-def _look_up(
-    memory: LinkedMemory, wanted: Iterable[CodeFunction], mode: SearchMode, told: Callable[[int], None]
-) -> list[Found]:
-    found: list[Found] = []
-    for function in wanted:
-        found += look_up(memory, [function], mode)
-        told(len(found))
-    return found
 
 
 def _opened(stack: ExitStack, options: Options, cache: Path) -> LinkedMemory:

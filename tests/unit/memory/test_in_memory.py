@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from autodev_lab.errors import LabError
 from autodev_lab.memory import InMemoryMemory
-from autodev_lab.memory.in_memory import COLLECTIONS
+from autodev_lab.memory.collections import COLLECTIONS
 from autodev_lab.records import Link, MemoryItem, SearchMode
 from autodev_lab.testing import check_linked_memory, check_memory
 

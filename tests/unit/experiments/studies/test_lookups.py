@@ -2,8 +2,8 @@
 
 import pytest
 
-from autodev_lab.experiments.code_corpus import CodeFunction
-from autodev_lab.experiments.retrieval import DEPTH, Found, fill, gain, look_up, quality_of, ratio
+from autodev_lab.experiments.studies.code_corpus import CodeFunction
+from autodev_lab.experiments.studies.lookups import DEPTH, Found, fill, gain, look_up, quality_of, ratio
 from autodev_lab.memory import InMemoryMemory
 from autodev_lab.records import SearchMode
 

@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.code_corpus import CodeFunction, as_item, functions_of, links_of
+from autodev_lab.experiments.studies.code_corpus import CodeFunction, as_item, functions_of, links_of
 from autodev_lab.memory.words import name_of, searchable
 
 SOURCE = '''

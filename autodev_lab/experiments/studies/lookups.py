@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from autodev_lab.analysis.statistics import Effect, absolute_effect, relative_effect
-from autodev_lab.experiments.code_corpus import CodeFunction, as_item, links_of
+from autodev_lab.experiments.studies.code_corpus import CodeFunction, as_item, links_of
 from autodev_lab.protocols import LinkedMemory
 from autodev_lab.records import SearchMode
 
@@ -76,8 +76,13 @@ def fill(
     return time.perf_counter() - started
 
 
-def look_up(memory: LinkedMemory, functions: Iterable[CodeFunction], mode: SearchMode) -> list[Found]:
-    """Look for each function by its sentence, among all that the memory holds."""
+def look_up(
+    memory: LinkedMemory,
+    functions: Iterable[CodeFunction],
+    mode: SearchMode,
+    told: Callable[[int], None] = lambda done: None,
+) -> list[Found]:
+    """Look for each function by its sentence, among all that the memory holds; `told` hears how many are done."""
     found = []
     for function in functions:
         wall, processor = time.perf_counter(), time.process_time()
@@ -85,6 +90,7 @@ def look_up(memory: LinkedMemory, functions: Iterable[CodeFunction], mode: Searc
         seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - processor
         rank = next((place for place, hit in enumerate(hits, start=1) if hit.item.id == function.name), 0)
         found.append(Found(function.name, function.package, rank, seconds, cpu_seconds))
+        told(len(found))
     return found
 
 
