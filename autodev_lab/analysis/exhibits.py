@@ -19,6 +19,7 @@ from autodev_lab.analysis.killing import KillingTests, killing_tests
 from autodev_lab.analysis.markdown import table
 from autodev_lab.analysis.metrics import arm_metrics
 from autodev_lab.analysis.operator_figure import operator_figure
+from autodev_lab.analysis.wording import ends, percent, share_between
 
 __all__ = ["Exhibit", "exhibit_figures", "make_exhibit"]
 
@@ -107,7 +108,12 @@ class Exhibit:
 
     def _matched(self) -> list[tuple[str, ...]]:
         return [
-            (gate.arm, one.control.replace("_", " "), f"{one.difference:+.3f}", _ends(one.low, one.high, "+.3f"))
+            (
+                gate.arm,
+                one.control.replace("_", " "),
+                f"{one.difference:+.3f}",
+                ends(one.low, one.high, "{:+.3f}".format),
+            )
             for gate in self.gates
             for one in gate.matched
         ]
@@ -154,14 +160,13 @@ def exhibit_figures(dossier: Dossier, exhibit: Exhibit) -> dict[str, Figure]:
 
 def _contrast(one: Judged) -> tuple[str, ...]:
     effect, claim = one.effect, one.claim
-    interval = _ends(100 * effect.low, 100 * effect.high, "+.1f") if math.isfinite(effect.low) else "unbounded"
     return (
         claim.treatment,
         claim.baseline,
         claim.endpoint,
-        f"{100 * effect.estimate:+.1f} %" if math.isfinite(effect.estimate) else "not known",
-        interval,
-        f"{100 * one.noise_floor:.1f} %" if math.isfinite(one.noise_floor) else "not known",
+        percent(effect.estimate),
+        ends(effect.low, effect.high),
+        percent(one.noise_floor, signed=False),
         str(effect.n),
         str(effect.clusters),
     )
@@ -172,7 +177,7 @@ def _gate(one: GateSummary) -> tuple[str, ...]:
         one.arm,
         str(one.coverage.n),
         _share(one.coverage),
-        _share(one.right) if one.right.n else "none",
+        _share(one.right),
         str(one.wrong),
         str(one.stopped),
         str(one.rolled_back),
@@ -182,15 +187,7 @@ def _gate(one: GateSummary) -> tuple[str, ...]:
 
 
 def _share(one: Estimate) -> str:
-    if not math.isfinite(one.value):
-        return "not known"
-    low, high = max(0.0, one.low), min(1.0, one.high)
-    return f"{one.value:.3f} {_ends(low, high, '.2f')}" if math.isfinite(one.low) else f"{one.value:.3f}"
-
-
-def _ends(low: float, high: float, form: str) -> str:
-    ends = (f"{end:{form}}" if math.isfinite(end) else "unbounded" for end in (low, high))
-    return f"[{', '.join(ends)}]"
+    return share_between(one.value, one.low, one.high)
 
 
 def _finite(value: float) -> float | None:

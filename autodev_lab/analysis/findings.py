@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autodev_lab.analysis.markdown import table
+from autodev_lab.analysis.wording import ends, percent, share_between
 from autodev_lab.errors import LabError
 
 __all__ = ["findings", "main"]
@@ -59,9 +60,9 @@ def _verdicts(claim: Mapping[str, object]) -> list[tuple[str, ...]]:
         (
             str(claim["id"]),
             f"{one['verdict']} ({'confirmatory' if one['confirmatory'] else 'exploratory'})",
-            _percent(one["estimate"], one["kind"] != "share"),
-            _interval(one["ci"], one["kind"] != "share"),
-            _percent(one["threshold"], one["kind"] != "share"),
+            _percent(one["estimate"], signed=one["kind"] != "share"),
+            _interval(one["ci"], signed=one["kind"] != "share"),
+            _percent(one["threshold"], signed=one["kind"] != "share"),
             f"{one['n']} in {one['clusters']} packages",
         )
         for one in found
@@ -74,9 +75,8 @@ def _run(run: Mapping[str, object]) -> list[str]:
     for arm, values in arms.items():
         one = _object(values)
         shares = [_object(one[name]) for name in ("correct_at_K", "solved_at_K", "escaped")]
-        rows.append(
-            (arm, *(f"{_share(share['value'])} {_shares(share['ci'])}" for share in shares), str(shares[0]["n"]))
-        )
+        told = (share_between(_number(share["value"]), *_pair(share["ci"])) for share in shares)
+        rows.append((arm, *told, str(shares[0]["n"])))
     parts = [f"Run `{run['run_id']}`:", table(("arm", "correct", "solved", "escaped", "n"), rows)]
     contrasts = _objects(run["contrasts"])
     if contrasts:
@@ -87,9 +87,9 @@ def _run(run: Mapping[str, object]) -> list[str]:
                     (
                         str(one["treatment"]),
                         str(one["baseline"]),
-                        _percent(one["estimate"], True),
-                        _interval(one["ci"], True),
-                        _percent(one["noise_floor"], False),
+                        _percent(one["estimate"]),
+                        _interval(one["ci"]),
+                        _percent(one["noise_floor"], signed=False),
                     )
                     for one in contrasts
                 ],
@@ -104,8 +104,8 @@ def _run(run: Mapping[str, object]) -> list[str]:
                     (
                         str(one["arm"]),
                         str(one["n"]),
-                        f"{_share(one['coverage'])} {_shares([one['coverage_low'], one['coverage_high']])}",
-                        f"{_share(one['right'])} {_shares([one['right_low'], one['right_high']])}",
+                        share_between(*(_number(one[f"coverage{end}"]) for end in ("", "_low", "_high"))),
+                        share_between(*(_number(one[f"right{end}"]) for end in ("", "_low", "_high"))),
                         f"{one['wrong_stopped']} of {one['wrong']}",
                         str(one["wrong_escaped"]),
                     )
@@ -116,33 +116,25 @@ def _run(run: Mapping[str, object]) -> list[str]:
     return parts
 
 
-def _percent(value: object, signed: bool) -> str:
-    if not isinstance(value, int | float):
-        return "not known"
-    return f"{100 * value:+.1f} %" if signed else f"{100 * value:.1f} %"
+def _percent(value: object, *, signed: bool = True) -> str:
+    return percent(_number(value), signed=signed)
 
 
-def _interval(ends: object, signed: bool) -> str:
-    low, high = _pair(ends)
-    return f"[{', '.join('unbounded' if end is None else _percent(end, signed) for end in (low, high))}]"
+def _interval(pair: object, *, signed: bool = True) -> str:
+    return ends(*_pair(pair), lambda end: percent(end, signed=signed))
 
 
-def _share(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, int | float) else "none"
-
-
-def _shares(ends: object) -> str:
-    low, high = _pair(ends)
-    if not (isinstance(low, int | float) and isinstance(high, int | float)):
-        return ""
-    return f"[{max(0.0, low):.2f}, {min(1.0, high):.2f}]"
-
-
-def _pair(value: object) -> tuple[object, object]:
+def _pair(value: object) -> tuple[float | None, float | None]:
     if not isinstance(value, list):
         raise TypeError("not a pair")
     low, high = value
-    return low, high
+    return _number(low), _number(high)
+
+
+def _number(value: object) -> float | None:
+    if value is not None and not isinstance(value, int | float):
+        raise TypeError("not a number")
+    return value
 
 
 def _object(value: object) -> Mapping[str, object]:

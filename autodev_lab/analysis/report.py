@@ -18,6 +18,7 @@ from autodev_lab.analysis.exhibits import Exhibit, exhibit_figures, make_exhibit
 from autodev_lab.analysis.figures import render
 from autodev_lab.analysis.margins import what_would_change
 from autodev_lab.analysis.markdown import flat, table, text
+from autodev_lab.analysis.wording import percent
 from autodev_lab.errors import LabError
 
 __all__ = ["Finding", "Report", "make_report"]
@@ -275,7 +276,9 @@ def _finding(one: Finding, link: Callable[[str], str]) -> list[str]:
         ("noise floor", _percent(claim, judged.noise_floor, signed=False)),
     ]
     if judged.coverage is not None:
-        rows.append(("coverage", f"{_share(judged.coverage.value)} of the tasks were deployed without a human"))
+        rows.append(
+            ("coverage", f"{percent(judged.coverage.value, signed=False)} of the tasks were deployed without a human")
+        )
     rows.append(("what would change it", one.change))
     parts = [table(("run", text(dossier.run.id)), rows)]
     if dossier.altered:
@@ -353,13 +356,7 @@ def _interval(judged: Judged) -> str:
 
 
 def _percent(claim: Claim, value: float, *, signed: bool = True) -> str:
-    if not math.isfinite(value):
-        return "unbounded" if math.isinf(value) else "not known"
-    return f"{100 * value:+.1f} %" if signed and not isinstance(claim, ShareClaim) else _share(value)
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f} %" if math.isfinite(value) else "not known"
+    return percent(value, signed=signed and not isinstance(claim, ShareClaim))
 
 
 def _p(value: float) -> str:

@@ -14,6 +14,7 @@ from autodev_lab.analysis.gates import GateSummary, gate_summaries
 from autodev_lab.analysis.killing import KillingTests, killing_tests
 from autodev_lab.analysis.metrics import arm_metrics
 from autodev_lab.analysis.statistics import Estimate
+from autodev_lab.analysis.wording import percent
 from autodev_lab.experiments.design import TWIN_SUFFIX, Plan
 from autodev_lab.experiments.directory import RunDirectory, runs_before
 from autodev_lab.files import write_atomic
@@ -183,9 +184,9 @@ def _claim_in_words(one: Judged) -> list[str]:
     lines = [
         f"{claim.id} ({status}): {one.ruling.value.upper()}",
         f"  claim: {claim.statement.strip()}",
-        f"  {_compared(one)}: {_percent(effect.estimate)} "
-        f"[{_percent(effect.low)}, {_percent(effect.high)}], threshold {_percent(claim.threshold)}, noise floor "
-        f"{_percent(one.noise_floor)}, n = {effect.n} {'' if isinstance(claim, ShareClaim) else 'paired '}tasks in "
+        f"  {_compared(one)}: {percent(effect.estimate)} "
+        f"[{percent(effect.low)}, {percent(effect.high)}], threshold {percent(claim.threshold)}, noise floor "
+        f"{percent(one.noise_floor)}, n = {effect.n} {'' if isinstance(claim, ShareClaim) else 'paired '}tasks in "
         f"{effect.clusters} package{'s' if effect.clusters != 1 else ''}.",
     ]
     if one.coverage is not None:
@@ -206,9 +207,9 @@ def _teams(plan: Plan) -> str:
 
 def _contrast_in_words(one: Judged) -> str:
     effect = one.effect
-    interval = f" [{_percent(effect.low)}, {_percent(effect.high)}]" if math.isfinite(effect.low) else ", no interval"
+    interval = f" [{percent(effect.low)}, {percent(effect.high)}]" if math.isfinite(effect.low) else ", no interval"
     return (
-        f"  {_compared(one)}: {_percent(effect.estimate)}{interval}, noise floor {_percent(one.noise_floor)}, "
+        f"  {_compared(one)}: {percent(effect.estimate)}{interval}, noise floor {percent(one.noise_floor)}, "
         f"n = {effect.n}"
     )
 
@@ -289,7 +290,3 @@ def _interval(estimate: Estimate) -> str:
     if not math.isfinite(estimate.low):
         return "[no interval]"
     return f"[{max(0.0, estimate.low):.2f}, {min(1.0, estimate.high):.2f}]"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:+.1f} %" if math.isfinite(value) else "unbounded" if math.isinf(value) else "not known"

@@ -13,6 +13,7 @@ import pandas as pd
 from autodev_lab.analysis.effects import relative_effect
 from autodev_lab.analysis.estimates import Effect, Estimate
 from autodev_lab.analysis.shares import cluster_rate
+from autodev_lab.analysis.wording import ends, percent
 from autodev_lab.experiments.directory import RunDirectory, runs_before
 from autodev_lab.experiments.report import artifacts
 from autodev_lab.experiments.studies.design import StudyPlan
@@ -189,15 +190,10 @@ def _in_words(
 
 def _contrast_in_words(one: Contrast) -> str:
     effect = one.effect
-    if not math.isfinite(effect.estimate):
-        return f"  {one.treatment} against {one.baseline} in {one.endpoint}: not known"
-    interval = (
-        f"[{100 * effect.low:+.1f} %, {100 * effect.high:+.1f} %]"
-        if math.isfinite(effect.low) and math.isfinite(effect.high)
-        else "[no interval]"
-    )
+    bounded = math.isfinite(effect.low) and math.isfinite(effect.high)
+    interval = ends(effect.low, effect.high) if bounded else "[no interval]"
     return (
-        f"  {one.treatment} against {one.baseline} in {one.endpoint}: {100 * effect.estimate:+.1f} % {interval}, "
+        f"  {one.treatment} against {one.baseline} in {one.endpoint}: {percent(effect.estimate)} {interval}, "
         f"n = {effect.n} in {effect.clusters} package{'s' if effect.clusters != 1 else ''}"
     )
 
