@@ -154,8 +154,12 @@ class Ledger(Protocol):
     Every method is one atomic step. Expected conflicts are answered by a `Refusal`, not by an exception.
     """
 
-    async def submit(self, task: Task) -> Refusal | None:
-        """Record a new task at stage FETCHED."""
+    async def submit(self, task: Task, after: Sequence[str] = ()) -> Refusal | None:
+        """Record a new task at stage FETCHED, to be claimed once the tasks `after` are closed as HEALTHY.
+
+        When one of these is rolled back and followed up, its follow-up takes its place; when one ends otherwise, this
+        task is abandoned. A dependency must be known, so that no circle can come about.
+        """
         ...
 
     async def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Claim | None:

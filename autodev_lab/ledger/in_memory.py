@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
+from collections.abc import Sequence
 
 from autodev_lab.ledger.transition import (
     Answer,
@@ -12,8 +14,10 @@ from autodev_lab.ledger.transition import (
     Expire,
     Fail,
     Renew,
+    Settle,
     Submit,
     Transition,
+    successor_of,
     transition,
 )
 from autodev_lab.protocols import EventBus, Runtime
@@ -48,6 +52,9 @@ class InMemoryLedger:
         Told of every stage a task reaches, and of every task that becomes free again.
     max_tries
         Claims of one stage that may fail or run out; the last of them makes the task a dead letter.
+    max_open
+        Open tasks above which `submit` refuses (full), so that whoever submits slows down; follow-ups always pass. None
+        is no limit.
 
     Examples
     --------
@@ -64,30 +71,39 @@ class InMemoryLedger:
     ('t1', None)
     """
 
-    def __init__(self, runtime: Runtime, bus: EventBus, max_tries: int = 3) -> None:
+    def __init__(self, runtime: Runtime, bus: EventBus, max_tries: int = 3, max_open: int | None = None) -> None:
         if max_tries < 1:
             raise ValueError(f"max_tries must be 1 or more, not {max_tries}")
+        if max_open is not None and max_open < 1:
+            raise ValueError(f"max_open must be 1 or more, not {max_open}")
         self._runtime = runtime
         self._bus = bus
         self.max_tries = max_tries
+        self.max_open = max_open
         self._states: dict[str, TaskState] = {}
         self._submission: dict[str, int] = {}
         self._waiting: dict[Role, list[tuple[int, float, int, str]]] = {role: [] for role in Role}
         self._leases: list[tuple[float, int, str]] = []
+        self._dependants: dict[str, dict[str, None]] = {}
         self._open = 0
 
     # ------------------------------------------------------------------------------------- the protocol
 
-    async def submit(self, task: Task) -> Refusal | None:
-        """Record a new task at stage FETCHED."""
-        return await self._carry_out(Submit(task))
+    async def submit(self, task: Task, after: Sequence[str] = ()) -> Refusal | None:
+        """Record a new task at stage FETCHED, to be claimed once the tasks `after` are closed as HEALTHY."""
+        if task.id not in self._states:
+            if any(dependency not in self._states for dependency in after):
+                return Refusal(task.id, RefusalReason.UNKNOWN_DEPENDENCY)
+            if self.max_open is not None and self._open >= self.max_open:
+                return Refusal(task.id, RefusalReason.FULL)
+        return await self._carry_out(Submit(task, tuple(after)))
 
     async def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Claim | None:
         """Claim the next task waiting for `role`, or None when there is none.
 
         Leases that have run out are freed first, so that a reaper that stalls holds nobody up.
         """
-        events = self._expire_due()
+        _, events = self._expire_due()
         claim = self._claim_next(role, agent_id, lease_seconds)
         await self._publish(events)
         return claim
@@ -116,9 +132,9 @@ class InMemoryLedger:
 
     async def expire(self) -> int:
         """Free every lease that has run out; returns how many. Any agent may call it."""
-        events = self._expire_due()
+        expired, events = self._expire_due()
         await self._publish(events)
-        return len(events)
+        return expired
 
     async def answer(self, answer: HumanAnswer) -> Refusal | None:
         """Record a person's answer to an escalated task: CLEARED or DECLINED."""
@@ -142,15 +158,39 @@ class InMemoryLedger:
         outcome = self._apply(command)
         if isinstance(outcome, Refusal):
             return outcome
-        await self._publish(outcome.events)
+        await self._publish([*outcome.events, *self._settle(outcome.state)])
         return None
 
-    async def _publish(self, events: tuple[Event, ...] | list[Event]) -> None:
+    async def _publish(self, events: list[Event]) -> None:
         for event in events:
             await self._bus.publish(event)
 
+    def _settle(self, state: TaskState) -> list[Event]:
+        """Tell whom it concerns how tasks were closed: those that wait for this one, or itself, and so on from there."""
+        events: list[Event] = []
+        changed = deque([state])
+        while changed:
+            state = changed.popleft()
+            told: list[tuple[str, TaskState]] = []
+            if state.stage in TERMINAL_STAGES:
+                told = [(dependant, state) for dependant in self._dependants.pop(state.task.id, ())]
+            for dependency in state.after:
+                other = self._states[dependency]
+                if other.stage in TERMINAL_STAGES:
+                    told.append((state.task.id, other))
+                else:
+                    self._dependants.setdefault(dependency, {})[state.task.id] = None
+            for dependant, closed in told:
+                successor = successor_of(closed.task.id)
+                follow_up = successor if successor in self._states else ""
+                outcome = self._apply(Settle(dependant, closed.task.id, closed.stage, follow_up))
+                if isinstance(outcome, Transition):  # else an earlier one has abandoned it already
+                    events += outcome.events
+                    changed.append(outcome.state)
+        return events
+
     def _apply(self, command: Command) -> Transition | Refusal:
-        """Carry out one command with all that belongs to it; the only way a state changes."""
+        """Carry out one command on its task, follow-ups included; the only way a state changes."""
         now = self._runtime.now()
         before = self._states.get(command.task_id)
         outcome = transition(before, command, now, max_tries=self.max_tries)
@@ -179,7 +219,7 @@ class InMemoryLedger:
             heapq.heappush(self._leases, (lease.expires_at, lease.fence, task.id))
         elif after.stage in TERMINAL_STAGES:
             self._open -= 1
-        else:
+        elif not after.after:
             entry = (-task.priority, task.arrival, self._submission[task.id], task.id)
             heapq.heappush(self._waiting[ROLE_OF_STAGE[after.stage]], entry)
 
@@ -193,9 +233,10 @@ class InMemoryLedger:
                 return _held(outcome.state)
         return None
 
-    def _expire_due(self) -> list[Event]:
-        """Free the leases that have run out; entries of leases that ended or were renewed are void."""
+    def _expire_due(self) -> tuple[int, list[Event]]:
+        """Free the leases that have run out and say how many; entries of leases that ended or were renewed are void."""
         events: list[Event] = []
+        expired = 0
         now = self._runtime.now()
         while self._leases and self._leases[0][0] <= now:
             expires_at, fence, task_id = heapq.heappop(self._leases)
@@ -203,8 +244,9 @@ class InMemoryLedger:
             if lease is not None and lease.fence == fence and lease.expires_at == expires_at:
                 outcome = self._apply(Expire(task_id))
                 if isinstance(outcome, Transition):
-                    events.extend(outcome.events)
-        return events
+                    expired += 1
+                    events += [*outcome.events, *self._settle(outcome.state)]
+        return expired, events
 
 
 def _held(state: TaskState) -> Claim:

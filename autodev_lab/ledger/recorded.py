@@ -25,8 +25,8 @@ class HistoryEntry:
 class RecordedLedger(InMemoryLedger):
     """An in-memory ledger with an append-only `history` of (now, command, outcome), refusals included."""
 
-    def __init__(self, runtime: Runtime, bus: EventBus, max_tries: int = 3) -> None:
-        super().__init__(runtime, bus, max_tries)
+    def __init__(self, runtime: Runtime, bus: EventBus, max_tries: int = 3, max_open: int | None = None) -> None:
+        super().__init__(runtime, bus, max_tries, max_open)
         self.history: list[HistoryEntry] = []
 
     def _apply(self, command: Command) -> Transition | Refusal:

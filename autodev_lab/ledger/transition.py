@@ -3,18 +3,22 @@
 Every ledger applies this function or is held against it; why it is pure is told in ``docs/why-a-pure-transition.md``.
 The rules, in the order in which they are checked:
 
-- a task is submitted once, at stage FETCHED;
-- it can be claimed while nobody holds it, by the role that acts on its stage; each claim grows the fence by one;
+- a task is submitted once, at stage FETCHED, with the tasks it must wait for;
+- it can be claimed while nobody holds it and it waits for nothing, by the role that acts on its stage; each claim grows
+  the fence by one;
 - `Complete`, `Renew` and `Fail` need the running lease's fence and agent, and a lease that has not run out: a lease is
   valid while ``now < expires_at``. A completion at or after ``expires_at`` is refused even if nobody else has claimed
   the task, so that whether a result counts never depends on whether a reaper happened to be awake;
 - a completion leads only where `autodev_lab.workflow.NEXT_STAGES` allows, and frees the lease;
 - a claim that failed or ran out is one try of the stage; the `max_tries`-th makes the task a dead letter;
-- ESCALATED is left by `Answer` alone: a person may claim it, but does not complete it, and never wears it out.
+- ESCALATED is left by `Answer` alone: a person may claim it, but does not complete it, and never wears it out;
+- a task waits until each task it depends on is closed as HEALTHY; a follow-up takes the place of the task it follows, and
+  any other end of a dependency abandons the task.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from autodev_lab.records import (
@@ -40,17 +44,22 @@ __all__ = [
     "Expire",
     "Fail",
     "Renew",
+    "Settle",
     "Submit",
     "Transition",
+    "successor_of",
     "transition",
 ]
+
+_DEPTH = re.compile(r"~([0-9]+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Record a new task."""
+    """Record a new task, which waits for those in `after`."""
 
     task: Task
+    after: tuple[str, ...] = ()
 
     @property
     def task_id(self) -> str:
@@ -125,7 +134,27 @@ class Answer:
         return self.answer.task_id
 
 
-Command = Submit | ClaimTask | Renew | Complete | Fail | Expire | Answer
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Tell a waiting task how a task it waits for was closed. A ledger does this itself, in the step that closes it.
+
+    Parameters
+    ----------
+    dependency
+        Id of the task that was closed.
+    stage
+        The terminal stage it reached.
+    successor
+        Id of the task that follows it up; empty when there is none.
+    """
+
+    task_id: str
+    dependency: str
+    stage: Stage
+    successor: str = ""
+
+
+Command = Submit | ClaimTask | Renew | Complete | Fail | Expire | Answer | Settle
 """Everything that can be asked of a ledger."""
 
 
@@ -170,10 +199,11 @@ def transition(state: TaskState | None, command: Command, now: float, *, max_tri
     Refusal(task_id='t1', reason=<RefusalReason.NOT_EXPIRED: 'not expired'>)
     """
     match command:
-        case Submit(task):
+        case Submit(task, after):
             if state is not None:
                 return Refusal(task.id, RefusalReason.DUPLICATE_TASK)
-            return Transition(TaskState(task, Stage.FETCHED), (Event(task.id, Stage.FETCHED, now),))
+            waits = tuple(dict.fromkeys(after))
+            return Transition(TaskState(task, Stage.FETCHED, after=waits), _unless_waiting(waits, task.id, now))
         case _ if state is None:
             return Refusal(command.task_id, RefusalReason.UNKNOWN_TASK)
         case ClaimTask():
@@ -191,11 +221,25 @@ def transition(state: TaskState | None, command: Command, now: float, *, max_tri
             return _tried(state, now, max_tries, f"the lease of {state.lease.agent_id} ran out")
         case Answer(answer):
             return _answer(state, answer, now)
+        case Settle():
+            return _settle(state, command, now)
+
+
+def successor_of(task_id: str) -> str:
+    """Id of the task that follows a task up, if there is one (see `autodev_lab.records.Task.root`).
+
+    Examples
+    --------
+    >>> successor_of("t1"), successor_of("t1~1")
+    ('t1~1', 't1~2')
+    """
+    depth = _DEPTH.search(task_id)
+    return f"{task_id.split('~', 1)[0]}~{(int(depth.group(1)) if depth else 0) + 1}"
 
 
 def _claim(state: TaskState, command: ClaimTask, now: float) -> Transition | Refusal:
     role = ROLE_OF_STAGE.get(state.stage)
-    if role is None or state.lease is not None:
+    if role is None or state.lease is not None or state.after:
         return Refusal(command.task_id, RefusalReason.NOT_AVAILABLE)
     if role is not command.role:
         return Refusal(command.task_id, RefusalReason.WRONG_ROLE)
@@ -234,6 +278,26 @@ def _answer(state: TaskState, answer: HumanAnswer, now: float) -> Transition | R
     stage = Stage.CLEARED if answer.approve else Stage.DECLINED
     agent_id = Role.HUMAN.value if state.lease is None else state.lease.agent_id
     return _advanced(state, StageResult(stage, agent_id, now, answer), answer.reason, ())
+
+
+def _settle(state: TaskState, command: Settle, now: float) -> Transition | Refusal:
+    task = state.task
+    if command.dependency not in state.after:
+        return Refusal(task.id, RefusalReason.NOT_WAITING)
+    if command.stage is Stage.HEALTHY or command.successor:
+        put = (command.successor,) if command.successor else ()
+        at = state.after.index(command.dependency)
+        waits = tuple(dict.fromkeys((*state.after[:at], *put, *state.after[at + 1 :])))
+        return Transition(TaskState(task, state.stage, after=waits), _unless_waiting(waits, task.id, now))
+    entry = StageResult(Stage.ABANDONED, "", now, None)
+    reason = f"it depends on {command.dependency}, which ended as {command.stage}"
+    after = TaskState(task, Stage.ABANDONED, history=(entry,), reason=reason)
+    return Transition(after, (Event(task.id, Stage.ABANDONED, now),))
+
+
+def _unless_waiting(waits: tuple[str, ...], task_id: str, now: float) -> tuple[Event, ...]:
+    """The event that a new task can be claimed; none while it waits for others."""
+    return () if waits else (Event(task_id, Stage.FETCHED, now),)
 
 
 def _refuse_holder(state: TaskState, fence: int, agent_id: str, now: float) -> Refusal | None:

@@ -57,6 +57,10 @@ class TaskState:
         Times a reviewer or tester sent the task back to a developer.
     history
         Completed stages, oldest first.
+    reason
+        Why it was last given up, answered or abandoned.
+    after
+        Ids of tasks that must be closed as HEALTHY before anybody can claim this one.
     """
 
     task: Task
@@ -67,6 +71,7 @@ class TaskState:
     reworks: int = 0
     history: tuple[StageResult, ...] = ()
     reason: str = ""
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,9 @@ class RefusalReason(StrEnum):
     LEASE_EXPIRED = "lease expired"
     NOT_EXPIRED = "not expired"
     WRONG_STAGE = "wrong stage"
+    UNKNOWN_DEPENDENCY = "unknown dependency"
+    NOT_WAITING = "not waiting"
+    FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)

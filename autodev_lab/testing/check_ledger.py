@@ -60,6 +60,8 @@ def check_ledger(make: Callable[[], tuple[Runtime, Ledger]]) -> None:
         _check_follow_up,
         _check_dead_letter,
         _check_answer,
+        _check_dependencies,
+        _check_failed_dependencies,
     ):
         runtime, ledger = make()
         runtime.run(check(runtime, ledger))
@@ -235,3 +237,54 @@ async def _check_answer(runtime: Runtime, ledger: Ledger) -> None:
     state = await _state(ledger, "a")
     assert (state.stage, state.history[-1].result) == (Stage.CLEARED, yes), "a yes must lead to CLEARED and be recorded"
     _refused(await ledger.answer(yes), RefusalReason.WRONG_STAGE, "a second answer")
+
+
+async def _to_production(ledger: Ledger) -> None:
+    for role, stage in (
+        (Role.ARCHITECT, Stage.PLANNED),
+        (Role.DEVELOPER, Stage.PROPOSED),
+        (Role.TESTER, Stage.TESTED),
+        (Role.REVIEWER, Stage.APPROVED),
+        (Role.DEPLOYER, Stage.CLEARED),
+        (Role.DEPLOYER, Stage.CANARY),
+        (Role.DEPLOYER, Stage.STAGING),
+        (Role.DEPLOYER, Stage.PRODUCTION),
+    ):
+        await _advance(ledger, role, stage)
+
+
+async def _check_dependencies(runtime: Runtime, ledger: Ledger) -> None:
+    unknown = await ledger.submit(_task("b"), ["a"])
+    _refused(unknown, RefusalReason.UNKNOWN_DEPENDENCY, "a task that waits for an unknown one")
+    await ledger.submit(_task("a"))
+    assert await ledger.submit(_task("b", priority=9), ["a"]) is None, "a task may wait for a known one"
+    assert (await _state(ledger, "b")).after == ("a",), "state must say what a task waits for"
+    assert await ledger.open_count() == 2, "open_count must count tasks that wait for others"
+    await _to_production(ledger)
+    assert await ledger.claim(Role.ARCHITECT, "x", _LEASE) is None, "a task must not be granted while it waits"
+    claim = await _claim(ledger, Role.MONITOR, "m")
+    follow_up = Task("a~1", "package", TaskKind.SYNTHETIC, "again", parent="a", depth=1)
+    done = await ledger.complete(claim, Stage.ROLLED_BACK, Attempt("a", None), follow_up)
+    assert done is None, "a monitor may roll back and follow up"
+    assert (await _state(ledger, "b")).after == ("a~1",), "a follow-up must take the place of the task it follows"
+    await _to_production(ledger)
+    await _advance(ledger, Role.MONITOR, Stage.HEALTHY)
+    assert (await _state(ledger, "b")).after == (), "a healthy dependency must set the waiting task free"
+    assert (await _claim(ledger, Role.ARCHITECT, "x")).task.id == "b", "a task set free must be granted"
+    await ledger.submit(_task("c"), ["a", "a~1"])
+    assert (await _claim(ledger, Role.ARCHITECT, "x")).task.id == "c", "dependencies closed before must not hold up"
+
+
+async def _check_failed_dependencies(runtime: Runtime, ledger: Ledger) -> None:
+    await ledger.submit(_task("a"))
+    await ledger.submit(_task("b"), ["a"])
+    await ledger.submit(_task("c"), ["b"])
+    await _advance(ledger, Role.ARCHITECT, Stage.PLANNED)
+    await _advance(ledger, Role.DEVELOPER, Stage.ABANDONED)
+    for name in ("b", "c"):
+        state = await _state(ledger, name)
+        assert state.stage is Stage.ABANDONED, f"{name} must be abandoned when what it waits for fails"
+        assert "depends on" in state.reason, "an abandoned task must say on which dependency"
+    assert await ledger.open_count() == 0, "tasks abandoned with their dependency must not count as open"
+    await ledger.submit(_task("d"), ["a"])
+    assert (await _state(ledger, "d")).stage is Stage.ABANDONED, "a task must not wait for one that failed before"

@@ -1,0 +1,244 @@
+"""A connection to one Redis: opened, checked, retried while it is away, and every failure told in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from autodev_lab.errors import LabError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redis.asyncio.client import PubSub
+    from redis.asyncio.cluster import RedisCluster
+
+__all__ = ["MINIMUM_VERSION", "RedisServer", "StreamEntry", "without_password"]
+
+T = TypeVar("T")
+
+MINIMUM_VERSION = (6, 2)
+"""Oldest Redis the ledger was run on: its script tells the time and then writes, which needs effects replication."""
+
+_BACKOFF_LIMIT = 1.0
+_ANSWER_SECONDS = 5.0
+
+
+class _Client(Protocol):
+    """What is used of redis-py's two clients."""
+
+    async def execute_command(self, *parts: str | int | float) -> object: ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEntry:
+    """One entry of a Redis stream."""
+
+    id: str
+    fields: dict[str, str]
+
+
+def without_password(url: str) -> str:
+    """A URL that may be shown: without the user's name and password.
+
+    Examples
+    --------
+    >>> without_password("redis://lab:secret@db.example:6380/2")
+    'redis://db.example:6380/2'
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+class RedisServer:
+    """A Redis, or a Redis Cluster, reached by URL.
+
+    Parameters
+    ----------
+    url
+        ``redis://``, ``rediss://`` (TLS) or ``unix://`` as redis-py reads them, user and password included;
+        ``redis+cluster://`` and ``rediss+cluster://`` for a cluster.
+    patience
+        Seconds for which a command is sent again while the server cannot be reached or is loading its data.
+
+    Raises
+    ------
+    LabError
+        If redis-py is not installed or the URL is none.
+    """
+
+    def __init__(self, url: str, *, patience: float = 30.0) -> None:
+        try:
+            import redis  # noqa: F401
+        except ImportError as error:
+            raise LabError(
+                "the Redis ledger needs redis-py; install it with `pip install 'autodev-lab[redis]'`"
+            ) from error
+        self.url = url
+        self.shown = without_password(url)
+        self.patience = patience
+        self._client: Redis | RedisCluster | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connect()  # a wrong URL is told at once
+        self._client = None
+
+    async def __aenter__(self) -> RedisServer:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; the next command opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await cast(_Client, client).aclose()
+
+    # ------------------------------------------------------------------------------------------------- commands
+
+    async def command(self, *parts: str | int | float) -> object:
+        """Send one command that may be carried out twice; sent again while the server is away.
+
+        Raises
+        ------
+        LabError
+            That says what is wrong with the server, when it stays wrong.
+        """
+        return await self.attempt(lambda client: client.execute_command(*parts))
+
+    async def script(self, text: str, sha: str, keys: Sequence[str], arguments: Sequence[str | int | float]) -> object:
+        """Run a script by its digest, or by its text where the server does not know it yet."""
+        from redis.exceptions import NoScriptError
+
+        async def run(client: _Client) -> object:
+            try:
+                return await client.execute_command("EVALSHA", sha, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return await client.execute_command("EVAL", text, len(keys), *keys, *arguments)
+
+        return await self.attempt(run)
+
+    async def attempt(self, action: Callable[[_Client], Awaitable[T]]) -> T:
+        """Do something with the client, again and again while the server cannot be reached, for `patience` seconds."""
+        from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, RedisError, TimeoutError
+
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.patience
+        pause = 0.01
+        while True:
+            try:
+                return await action(cast(_Client, self._here()))
+            except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError) as error:
+                if _is_final(error) or loop.time() + pause > deadline:
+                    raise LabError(self._sentence(error)) from error
+                await asyncio.sleep(pause)
+                pause = min(_BACKOFF_LIMIT, 2.0 * pause)
+            except RedisError as error:
+                raise LabError(self._sentence(error)) from error
+
+    async def check(self) -> None:
+        """Refuse a server that is too old.
+
+        Raises
+        ------
+        LabError
+            If it cannot be reached, refuses us, or is older than `MINIMUM_VERSION`.
+        """
+        version = await self._version()
+        if tuple(int(part) for part in version.split(".")[:2]) < MINIMUM_VERSION:
+            wanted = ".".join(str(part) for part in MINIMUM_VERSION)
+            raise LabError(f"{self.shown} is Redis {version}; the ledger needs {wanted} or newer")
+
+    def pubsub(self) -> PubSub:
+        """A subscriber's connection of its own."""
+        client = self._here()
+        return cast("PubSub", client.pubsub())
+
+    # ------------------------------------------------------------------------------------------------ machinery
+
+    async def _version(self) -> str:
+        answer = await self.command("INFO", "server")
+        if isinstance(answer, dict):
+            first = next(iter(answer.values())) if "redis_version" not in answer else answer
+            return str(first["redis_version"])
+        for line in str(answer).splitlines():
+            if line.startswith("redis_version:"):
+                return line.partition(":")[2].strip()
+        raise LabError(f"{self.shown} does not say which Redis it is; give the address of a Redis server")
+
+    def _here(self) -> Redis | RedisCluster:
+        """The client of the running loop: connections do not outlive the loop that opened them."""
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            self._client, self._loop = self._connect(), loop
+        return self._client
+
+    def _connect(self) -> Redis | RedisCluster:
+        from redis.asyncio import Redis
+        from redis.asyncio.cluster import RedisCluster
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        scheme, _, rest = self.url.partition("://")
+        settings = {
+            "decode_responses": True,
+            "socket_timeout": _ANSWER_SECONDS,
+            "socket_connect_timeout": _ANSWER_SECONDS,
+            "retry": Retry(NoBackoff(), 0),
+        }
+        try:
+            if scheme.endswith("+cluster"):
+                return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **settings)
+            return Redis.from_url(self.url, **settings)
+        except ValueError as error:
+            raise LabError(
+                f"{self.shown!r} is no address of a Redis; give one like redis://localhost:6379/0"
+            ) from error
+
+    def _sentence(self, error: Exception) -> str:
+        """One sentence that says what is wrong, and what to do."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        if self.url != self.shown:
+            for secret in filter(None, (urlsplit(self.url).password,)):
+                text = text.replace(secret, "***")
+        for sign, advice in _ADVICE:
+            if sign in text:
+                return f"{self.shown} {advice} ({text})"
+        return (
+            f"cannot reach Redis at {self.shown} for {self.patience:g} seconds ({text}); start it, or give the address of "
+            "another"
+        )
+
+
+_ADVICE = (
+    ("WRONGPASS", "refuses the user or password; give the right one in the address"),
+    ("invalid username-password", "refuses the user or password; give the right one in the address"),
+    ("NOAUTH", "asks for a password; give it in the address, as in redis://:PASSWORD@host:6379/0"),
+    ("Authentication required", "asks for a password; give it in the address, as in redis://:PASSWORD@host:6379/0"),
+    ("without any password configured", "has no password; leave it out of the address"),
+    ("NOPERM", "does not let this user do that; allow it all commands of the lab on its prefix, see docs/coordination.md"),
+    ("No permissions", "does not let this user do that; allow it what docs/coordination.md names"),
+    ("no permissions", "does not let this user do that; allow it what docs/coordination.md names"),
+    ("OOM", "is full; give it more memory or archive closed tasks, nothing was written"),
+    ("used memory >", "is full; give it more memory or archive closed tasks, nothing was written"),
+    ("MISCONF", "cannot write to its disk and so accepts no writes; free its disk or mend its configuration"),
+    ("read only replica", "is a read-only replica; give the address of the primary"),
+    ("READONLY", "is a read-only replica; give the address of the primary"),
+    ("WRONGTYPE", "has keys of something else under our prefix; give another prefix"),
+    ("unknown command", "lacks a command the ledger needs; give a Redis of version 6.2 or newer"),
+    ("Error running script", "ran into an error in the ledger's script; report it"),
+)
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether waiting cannot help."""
+    from redis.exceptions import AuthenticationError, AuthorizationError, MaxConnectionsError
+
+    return isinstance(error, AuthenticationError | AuthorizationError | MaxConnectionsError)

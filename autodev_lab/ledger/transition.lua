@@ -1,0 +1,472 @@
+-- The ledger's rules on Redis: every command is this one script, hence one atomic step.
+--
+-- It implements `autodev_lab.ledger.transition`, which is the specification; property tests hold the two against each
+-- other. The tables ROLE (stage -> who acts on it) and NEXT (stage -> stages a completion may lead to) are put in front of
+-- it from `autodev_lab.workflow`.
+--
+-- Keys. All of a shard begin with "<prefix>:{<shard>}:": the braces make Redis Cluster keep them on one node.
+--   KEYS[1]  tasks       hash    id -> the task, as JSON
+--   KEYS[2]  states      hash    id -> [stage, fence, tries, reworks, reason, agent, expiry, entries, rank, after], as
+--                                JSON; expiry is text ("" without a lease) so that no digit is lost; an archived task
+--                                has "archived:<stage>"
+--   KEYS[3]  history     hash    "<n>:<id>" -> [stage, agent, time, result], as JSON: the n-th completed stage of a task
+--   KEYS[4]  waiting     zset    "<role>:<rank>:<id>", all with score 0: what can be claimed, in order
+--   KEYS[5]  leases      zset    id -> expiry
+--   KEYS[6]  counts      hash    submitted, open, closed
+--   KEYS[7]  requests    hash    client -> its last request and what came of it: asking again changes nothing
+--   KEYS[8]  dependants  hash    id -> ids of tasks that wait for it, as JSON
+--   KEYS[9]  closed      list    ids of closed tasks that are not archived, oldest first
+--   KEYS[10] log         stream  every command that was carried out, trimmed
+--   KEYS[11..17] work:<role>  stream  a wake-up for one idle agent of the role (a consumer group a role), trimmed
+-- ARGV
+--   [1] command  [2] client  [3] request ("" when it may be carried out twice)  [4] now ("" is this server's clock)
+--   [5] tries before a task is a dead letter  [6] open tasks above which submit refuses ("" is no limit)
+--   [7] length of a wake-up stream  [8] length of the log (0 is none)  [9] channel of the news  [10...] the command's own
+-- A rank is 16 + 16 + 13 hexadecimal digits: priority (reversed), arrival, number of submission.
+
+local TASKS, STATES, HISTORY, WAITING, LEASES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local COUNTS, REQUESTS, DEPENDANTS, CLOSED, LOG = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local WORK = {architect = KEYS[11], developer = KEYS[12], tester = KEYS[13], reviewer = KEYS[14], deployer = KEYS[15],
+              monitor = KEYS[16], human = KEYS[17]}
+local RANK_LENGTH = 45
+local EXPIRED_AT_ONCE = 100
+
+local command, client, request = ARGV[1], ARGV[2], ARGV[3]
+local max_tries, max_open = tonumber(ARGV[5]), tonumber(ARGV[6])
+local work_length, log_length, news = ARGV[7], tonumber(ARGV[8]), ARGV[9]
+
+local now = tonumber(ARGV[4])
+if not now then
+  local clock = redis.call('TIME')
+  now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+end
+
+local function digits(number)
+  return string.format('%.17g', number)
+end
+
+-- ------------------------------------------------------------------------------------------------------ states
+
+local function load(id)
+  local packed = redis.call('HGET', STATES, id)
+  if not packed then
+    return nil
+  end
+  if string.sub(packed, 1, 9) == 'archived:' then
+    return {stage = string.sub(packed, 10), fence = 0, tries = 0, archived = true, after = {}}
+  end
+  local s = cjson.decode(packed)
+  return {stage = s[1], fence = s[2], tries = s[3], reworks = s[4], reason = s[5], agent = s[6],
+          expires = tonumber(s[7]), entries = s[8], rank = s[9], after = s[10] or {}}
+end
+
+local function packed(s)
+  local fields = {s.stage, s.fence, s.tries, s.reworks, s.reason, s.agent, s.expires and digits(s.expires) or '',
+                  s.entries, s.rank}
+  if #s.after > 0 then  -- an empty table would be written as an object
+    fields[10] = s.after
+  end
+  return cjson.encode(fields)
+end
+
+local function save(id, s)
+  redis.call('HSET', STATES, id, packed(s))
+end
+
+local function is_closed(s)
+  return not NEXT[s.stage]
+end
+
+local function append(id, s, stage, agent, result)
+  redis.call('HSET', HISTORY, s.entries .. ':' .. id,
+             '[' .. cjson.encode(stage) .. ',' .. cjson.encode(agent) .. ',' .. digits(now) .. ',' .. result .. ']')
+  s.entries = s.entries + 1
+end
+
+local function member(id, s)
+  return ROLE[s.stage] .. ':' .. s.rank .. ':' .. id
+end
+
+local function free(id, s)
+  if s.expires then
+    redis.call('ZREM', LEASES, id)
+  end
+  s.agent, s.expires = '', nil
+end
+
+local function tell(id, stage)
+  local role = ROLE[stage]
+  if role then
+    redis.call('XADD', WORK[role], 'MAXLEN', '~', work_length, '*', 'task', id, 'stage', stage, 'at', digits(now))
+  end
+  redis.call('PUBLISH', news, stage .. ' ' .. digits(now) .. ' ' .. id)
+end
+
+local function note(...)
+  if log_length > 0 then
+    redis.call('XADD', LOG, 'MAXLEN', '~', log_length, '*', 'at', digits(now), ...)
+  end
+end
+
+-- What a task's new stage means for the indices.
+local function place(id, s)
+  if is_closed(s) then
+    redis.call('HINCRBY', COUNTS, 'open', -1)
+    redis.call('HINCRBY', COUNTS, 'closed', 1)
+    redis.call('RPUSH', CLOSED, id)
+  elseif #s.after == 0 then
+    redis.call('ZADD', WAITING, 0, member(id, s))
+  end
+end
+
+local function add(id, task, rank, after)
+  local number = redis.call('HINCRBY', COUNTS, 'submitted', 1) - 1
+  redis.call('HINCRBY', COUNTS, 'open', 1)
+  local s = {stage = 'fetched', fence = 0, tries = 0, reworks = 0, reason = '', agent = '', entries = 0,
+             rank = rank .. string.format('%013x', number), after = after}
+  redis.call('HSET', TASKS, id, task)
+  save(id, s)
+  place(id, s)
+  if #after == 0 then
+    tell(id, 'fetched')
+  end
+  return s
+end
+
+-- ------------------------------------------------------------------------------------------------ dependencies
+
+local function successor_of(id)
+  local follow_up = string.match(id, '^[^~]*') .. '~' .. ((tonumber(string.match(id, '~(%d+)$')) or 0) + 1)
+  return redis.call('HEXISTS', STATES, follow_up) == 1 and follow_up or nil
+end
+
+-- A waiting task hears how a dependency was closed; true when that changed it.
+local function hear(id, s, dependency, stage)
+  local at
+  for i, name in ipairs(s.after) do
+    if name == dependency then
+      at = i
+    end
+  end
+  if not at then
+    return false
+  end
+  local follow_up = successor_of(dependency)
+  if stage ~= 'healthy' and not follow_up then
+    s.stage, s.after, s.reason = 'abandoned', {}, 'it depends on ' .. dependency .. ', which ended as ' .. stage
+    append(id, s, 'abandoned', '', 'null')
+    save(id, s)
+    place(id, s)
+    tell(id, 'abandoned')
+  else
+    local kept, seen = {}, {}
+    for i, name in ipairs(s.after) do
+      local put = i == at and follow_up or name
+      if put and not (i == at and not follow_up) and not seen[put] then
+        seen[put] = true
+        kept[#kept + 1] = put
+      end
+    end
+    s.after = kept
+    save(id, s)
+    if #kept == 0 then
+      place(id, s)
+      tell(id, 'fetched')
+    end
+  end
+  note('command', 'settle', 'task', id, 'dependency', dependency, 'stage', stage)
+  return true
+end
+
+-- Tell whom it concerns how tasks were closed: those that wait for this one, or itself, and so on from there.
+local function settle(first)
+  local changed, at = {first}, 1
+  while at <= #changed do
+    local id = changed[at]
+    at = at + 1
+    local s = load(id)
+    if is_closed(s) then
+      local waiting = redis.call('HGET', DEPENDANTS, id)
+      if waiting then
+        redis.call('HDEL', DEPENDANTS, id)
+        for _, dependant in ipairs(cjson.decode(waiting)) do
+          if hear(dependant, load(dependant), id, s.stage) then
+            changed[#changed + 1] = dependant
+          end
+        end
+      end
+    else
+      for _, dependency in ipairs(s.after) do
+        local other = load(dependency)
+        if is_closed(other) then
+          if hear(id, load(id), dependency, other.stage) then
+            changed[#changed + 1] = id
+          end
+        else
+          local known = redis.call('HGET', DEPENDANTS, dependency)
+          local waiting = known and cjson.decode(known) or {}
+          local there = false
+          for _, name in ipairs(waiting) do
+            there = there or name == id
+          end
+          if not there then
+            waiting[#waiting + 1] = id
+            redis.call('HSET', DEPENDANTS, dependency, cjson.encode(waiting))
+          end
+        end
+      end
+    end
+  end
+end
+
+-- ------------------------------------------------------------------------------------------------------- rules
+
+local function advance(id, s, stage, agent, result, reason)
+  free(id, s)
+  append(id, s, stage, agent, result)
+  s.stage, s.tries, s.reason = stage, 0, reason
+  if stage == 'rejected' then
+    s.reworks = s.reworks + 1
+  end
+  save(id, s)
+  place(id, s)
+  tell(id, stage)
+end
+
+local function count_try(id, s, reason)
+  local holder = s.agent
+  free(id, s)
+  s.tries, s.reason = s.tries + 1, reason
+  if s.tries >= max_tries and s.stage ~= 'escalated' then
+    s.stage = 'dead_letter'
+    append(id, s, 'dead_letter', holder, 'null')
+  end
+  save(id, s)
+  place(id, s)
+  tell(id, s.stage)
+  if is_closed(s) then
+    settle(id)
+  end
+end
+
+local function expire()
+  local due = redis.call('ZRANGEBYSCORE', LEASES, '-inf', digits(now), 'LIMIT', 0, EXPIRED_AT_ONCE)
+  for _, id in ipairs(due) do
+    local s = load(id)
+    note('command', 'expire', 'task', id, 'fence', s.fence, 'agent', s.agent)
+    count_try(id, s, 'the lease of ' .. s.agent .. ' ran out')
+  end
+  return #due
+end
+
+local function refuse_holder(s, fence, agent)
+  if not s.expires or s.fence ~= fence or s.agent ~= agent then
+    return 'stale fence'
+  end
+  if s.expires <= now then
+    return 'lease expired'
+  end
+end
+
+local function whole(id, s)
+  local answer = {'state', redis.call('HGET', TASKS, id), packed(s)}
+  if s.entries > 0 then
+    local fields = {}
+    for n = 0, s.entries - 1 do
+      fields[n + 1] = n .. ':' .. id
+    end
+    for _, entry in ipairs(redis.call('HMGET', HISTORY, unpack(fields))) do
+      answer[#answer + 1] = entry
+    end
+  end
+  return answer
+end
+
+-- ---------------------------------------------------------------------------------------------------- commands
+
+local commands = {}
+
+function commands.submit(id, task, rank, after)
+  if redis.call('HEXISTS', STATES, id) == 1 then
+    return {'duplicate task'}
+  end
+  local waits, seen = {}, {}
+  for _, dependency in ipairs(cjson.decode(after)) do
+    if redis.call('HEXISTS', STATES, dependency) == 0 then
+      return {'unknown dependency'}
+    end
+    if not seen[dependency] then
+      seen[dependency] = true
+      waits[#waits + 1] = dependency
+    end
+  end
+  if max_open and (tonumber(redis.call('HGET', COUNTS, 'open')) or 0) >= max_open then
+    return {'full'}
+  end
+  note('command', 'submit', 'task', id, 'agent', client)
+  add(id, task, rank, waits)
+  if #waits > 0 then
+    settle(id)
+  end
+  return {'done'}
+end
+
+function commands.claim(role, agent, lease_seconds)
+  expire()
+  local first = redis.call('ZRANGEBYLEX', WAITING, '[' .. role .. ':', '(' .. role .. ';', 'LIMIT', 0, 1)[1]
+  if not first then
+    return {'none'}
+  end
+  local id = string.sub(first, #role + RANK_LENGTH + 3)
+  local s = load(id)
+  redis.call('ZREM', WAITING, first)
+  s.fence, s.agent, s.expires = s.fence + 1, agent, now + tonumber(lease_seconds)
+  redis.call('ZADD', LEASES, digits(s.expires), id)
+  save(id, s)
+  note('command', 'claim', 'task', id, 'fence', s.fence, 'agent', agent, 'stage', s.stage)
+  return whole(id, s)
+end
+
+function commands.renew(id, fence, agent, lease_seconds)
+  local s = load(id)
+  if not s then
+    return {'unknown task'}
+  end
+  local refused = refuse_holder(s, tonumber(fence), agent)
+  if refused then
+    return {refused}
+  end
+  s.expires = math.max(s.expires, now + tonumber(lease_seconds))
+  redis.call('ZADD', LEASES, digits(s.expires), id)
+  save(id, s)
+  return whole(id, s)
+end
+
+function commands.complete(id, fence, agent, stage, result, follow_up, task, rank)
+  local s = load(id)
+  if not s then
+    return {'unknown task'}
+  end
+  local refused = refuse_holder(s, tonumber(fence), agent)
+  if refused then
+    return {refused}
+  end
+  if s.stage == 'escalated' or not NEXT[s.stage][stage] then
+    return {'wrong stage'}
+  end
+  if follow_up ~= '' and redis.call('HEXISTS', STATES, follow_up) == 1 then
+    return {'duplicate task'}
+  end
+  note('command', 'complete', 'task', id, 'fence', s.fence, 'agent', agent, 'stage', stage)
+  advance(id, s, stage, agent, result, '')
+  if follow_up ~= '' then
+    note('command', 'submit', 'task', follow_up, 'agent', agent)
+    add(follow_up, task, rank, {})
+  end
+  if is_closed(s) then
+    settle(id)
+  end
+  return {'done'}
+end
+
+function commands.fail(id, fence, agent, reason)
+  local s = load(id)
+  if not s then
+    return {'unknown task'}
+  end
+  local refused = refuse_holder(s, tonumber(fence), agent)
+  if refused then
+    return {refused}
+  end
+  note('command', 'fail', 'task', id, 'fence', s.fence, 'agent', agent)
+  count_try(id, s, reason)
+  return {'done'}
+end
+
+function commands.answer(id, stage, result, reason)
+  local s = load(id)
+  if not s then
+    return {'unknown task'}
+  end
+  if s.stage ~= 'escalated' then
+    return {'wrong stage'}
+  end
+  local agent = s.expires and s.agent or 'human'
+  if not s.expires then
+    redis.call('ZREM', WAITING, member(id, s))
+  end
+  note('command', 'answer', 'task', id, 'agent', agent, 'stage', stage)
+  advance(id, s, stage, agent, result, reason)
+  if is_closed(s) then
+    settle(id)
+  end
+  return {'done'}
+end
+
+function commands.expire()
+  return {'counted', expire()}
+end
+
+function commands.state(id)
+  local s = load(id)
+  if not s or s.archived then
+    return {'none'}
+  end
+  return whole(id, s)
+end
+
+-- Take closed tasks out once they are safe elsewhere; their ids stay taken. Only while they are the oldest, in order, so
+-- that of two who archive at a time none forgets what it has not read.
+function commands.forget(...)
+  local gone = 0
+  for _, id in ipairs({...}) do
+    if redis.call('LINDEX', CLOSED, 0) ~= id then
+      break
+    end
+    redis.call('LPOP', CLOSED)
+    local s = load(id)
+    for n = 0, s.entries - 1 do
+      redis.call('HDEL', HISTORY, n .. ':' .. id)
+    end
+    redis.call('HDEL', TASKS, id)
+    redis.call('HSET', STATES, id, 'archived:' .. s.stage)
+    gone = gone + 1
+  end
+  return {'counted', gone}
+end
+
+-- A client that ends needs no answer again.
+function commands.leave(name)
+  return {'counted', redis.call('HDEL', REQUESTS, name)}
+end
+
+-- A request that comes again, because its answer was lost, is answered again and carried out no second time.
+if request ~= '' then
+  local known = redis.call('HGET', REQUESTS, client)
+  if known then
+    local last = cjson.decode(known)
+    if last[1] == request then
+      if last[2] ~= 'state' then
+        return {last[2]}
+      end
+      local s = load(last[3])
+      if s.fence == last[4] and s.expires then
+        return whole(last[3], s)
+      end
+      return {'none'}
+    end
+  end
+end
+
+local answer = commands[command](unpack(ARGV, 10))
+
+if request ~= '' then
+  local kept = {request, answer[1]}
+  if answer[1] == 'state' then
+    local s = cjson.decode(answer[3])
+    local first = cjson.decode(answer[2])
+    kept[3], kept[4] = first.id, s[2]
+  end
+  redis.call('HSET', REQUESTS, client, cjson.encode(kept))
+end
+return answer
