@@ -166,7 +166,7 @@ class InMemoryLedger:
             await self._bus.publish(event)
 
     def _settle(self, state: TaskState) -> list[Event]:
-        """Tell whom it concerns how tasks were closed: those that wait for this one, or itself, and so on from there."""
+        """Tell whom it concerns how tasks were closed: those that wait for this one, or itself, and so on."""
         events: list[Event] = []
         changed = deque([state])
         while changed:

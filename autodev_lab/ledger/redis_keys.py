@@ -80,7 +80,8 @@ def script_text() -> str:
     """`transition.lua` behind the tables it reads, which are those of `autodev_lab.workflow`."""
     roles = ",".join(f"{stage.value}='{role.value}'" for stage, role in ROLE_OF_STAGE.items())
     leads = ",".join(
-        f"{stage.value}={{{','.join(f'{name}=true' for name in sorted(after))}}}" for stage, after in NEXT_STAGES.items()
+        f"{stage.value}={{{','.join(f'{name}=true' for name in sorted(after))}}}"
+        for stage, after in NEXT_STAGES.items()
     )
     assert all(re.fullmatch("[a-z_]+", name) for name in (*Stage, *Role)), "names are Lua identifiers"
     body = (files("autodev_lab.ledger") / "transition.lua").read_text(encoding="utf-8")

@@ -125,9 +125,7 @@ class RedisLedger:
         """Extend a running claim."""
         _check_lease_seconds(lease_seconds)
         lease = claim.lease
-        answer = await self._run(
-            "renew", "", claim.task.id, lease.fence, lease.agent_id, repr(float(lease_seconds))
-        )
+        answer = await self._run("renew", "", claim.task.id, lease.fence, lease.agent_id, repr(float(lease_seconds)))
         state = _state(answer)
         if state is not None:
             return _held(state)

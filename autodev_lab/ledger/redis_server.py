@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from redis.asyncio.client import PubSub
     from redis.asyncio.cluster import RedisCluster
 
-__all__ = ["MINIMUM_VERSION", "RedisServer", "StreamEntry", "without_password"]
+__all__ = ["MINIMUM_VERSION", "RedisServer", "without_password"]
 
 T = TypeVar("T")
 
@@ -33,14 +32,6 @@ class _Client(Protocol):
     async def execute_command(self, *parts: str | int | float) -> object: ...
 
     async def aclose(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEntry:
-    """One entry of a Redis stream."""
-
-    id: str
-    fields: dict[str, str]
 
 
 def without_password(url: str) -> str:
@@ -158,19 +149,16 @@ class RedisServer:
 
     def pubsub(self) -> PubSub:
         """A subscriber's connection of its own."""
-        client = self._here()
-        return cast("PubSub", client.pubsub())
+        return self._here().pubsub()
 
     # ------------------------------------------------------------------------------------------------ machinery
 
     async def _version(self) -> str:
         answer = await self.command("INFO", "server")
         if isinstance(answer, dict):
-            first = next(iter(answer.values())) if "redis_version" not in answer else answer
-            return str(first["redis_version"])
-        for line in str(answer).splitlines():
-            if line.startswith("redis_version:"):
-                return line.partition(":")[2].strip()
+            facts = answer if "redis_version" in answer else next(iter(answer.values()), {})  # a cluster: by node
+            if "redis_version" in facts:
+                return str(facts["redis_version"])
         raise LabError(f"{self.shown} does not say which Redis it is; give the address of a Redis server")
 
     def _here(self) -> Redis | RedisCluster:
@@ -186,17 +174,26 @@ class RedisServer:
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
+        retry = Retry(NoBackoff(), 0)  # `attempt` tries again, as long as its patience lasts
         scheme, _, rest = self.url.partition("://")
-        settings = {
-            "decode_responses": True,
-            "socket_timeout": _ANSWER_SECONDS,
-            "socket_connect_timeout": _ANSWER_SECONDS,
-            "retry": Retry(NoBackoff(), 0),
-        }
         try:
             if scheme.endswith("+cluster"):
-                return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **settings)
-            return Redis.from_url(self.url, **settings)
+                return RedisCluster.from_url(
+                    f"{scheme.removesuffix('+cluster')}://{rest}",
+                    decode_responses=True,
+                    protocol=2,  # one form of answers, whatever the server
+                    socket_timeout=_ANSWER_SECONDS,
+                    socket_connect_timeout=_ANSWER_SECONDS,
+                    retry=retry,
+                )
+            return Redis.from_url(
+                self.url,
+                decode_responses=True,
+                protocol=2,
+                socket_timeout=_ANSWER_SECONDS,
+                socket_connect_timeout=_ANSWER_SECONDS,
+                retry=retry,
+            )
         except ValueError as error:
             raise LabError(
                 f"{self.shown!r} is no address of a Redis; give one like redis://localhost:6379/0"
@@ -223,7 +220,10 @@ _ADVICE = (
     ("NOAUTH", "asks for a password; give it in the address, as in redis://:PASSWORD@host:6379/0"),
     ("Authentication required", "asks for a password; give it in the address, as in redis://:PASSWORD@host:6379/0"),
     ("without any password configured", "has no password; leave it out of the address"),
-    ("NOPERM", "does not let this user do that; allow it all commands of the lab on its prefix, see docs/coordination.md"),
+    (
+        "NOPERM",
+        "does not let this user do that; allow it what docs/coordination.md names",
+    ),
     ("No permissions", "does not let this user do that; allow it what docs/coordination.md names"),
     ("no permissions", "does not let this user do that; allow it what docs/coordination.md names"),
     ("OOM", "is full; give it more memory or archive closed tasks, nothing was written"),

@@ -12,8 +12,8 @@ The rules, in the order in which they are checked:
 - a completion leads only where `autodev_lab.workflow.NEXT_STAGES` allows, and frees the lease;
 - a claim that failed or ran out is one try of the stage; the `max_tries`-th makes the task a dead letter;
 - ESCALATED is left by `Answer` alone: a person may claim it, but does not complete it, and never wears it out;
-- a task waits until each task it depends on is closed as HEALTHY; a follow-up takes the place of the task it follows, and
-  any other end of a dependency abandons the task.
+- a task waits until each task it depends on is closed as HEALTHY; a follow-up takes the place of the task it follows,
+  and any other end of a dependency abandons the task.
 """
 
 from __future__ import annotations

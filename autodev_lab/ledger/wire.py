@@ -75,8 +75,8 @@ def read_state(task: str, state: str, history: Sequence[str]) -> TaskState:
         return TaskState(read, stage, fence, lease, tries, reworks, entries, reason, after)
     except (ValidationError, ValueError, TypeError, KeyError) as error:
         raise LabError(
-            f"the ledger holds a task that this version of autodev_lab cannot read ({str(error).splitlines()[0]}); use the "
-            "version that wrote it, or another prefix"
+            f"the ledger holds a task that this version of autodev_lab cannot read ({str(error).splitlines()[0]}); "
+            "use the version that wrote it, or another prefix"
         ) from error
 
 
