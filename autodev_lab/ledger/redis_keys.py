@@ -13,7 +13,19 @@ from autodev_lab.workflow import NEXT_STAGES, ROLE_OF_STAGE
 
 __all__ = ["ShardKeys", "script_text"]
 
-_DATA = ("tasks", "states", "history", "waiting", "leases", "counts", "requests", "dependants", "closed", "log")
+_DATA = (
+    "tasks",
+    "states",
+    "history",
+    "waiting",
+    "leases",
+    "counts",
+    "requests",
+    "dependants",
+    "closed",
+    "moving",
+    "log",
+)
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 

@@ -7,9 +7,10 @@ import hashlib
 import itertools
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from autodev_lab.errors import LabError
 from autodev_lab.ledger.redis_keys import ShardKeys, script_text
@@ -17,12 +18,17 @@ from autodev_lab.ledger.redis_server import RedisServer
 from autodev_lab.ledger.wire import rank_of, read_state, result_to_json, task_to_json
 from autodev_lab.records import Claim, HumanAnswer, Refusal, RefusalReason, Result, Role, Stage, Task, TaskState
 
-__all__ = ["SCHEMA", "RedisLedger"]
+__all__ = ["SCHEMA", "RedisLedger", "StaleMapError"]
 
 SCHEMA = "autodev_lab.ledger/1"
 """Name and version of what a shard's keys hold."""
 
 _PAGE = 1_000
+_ARCHIVED = "archived:"
+
+
+class StaleMapError(LabError):
+    """Tasks are distributed by a newer shard map than the one that was used."""
 
 
 class RedisLedger:
@@ -74,6 +80,7 @@ class RedisLedger:
         self.keys = ShardKeys(prefix, shard)
         self._names = self.keys.all()
         self._settings = (max_tries, "" if max_open is None else max_open, work_length, log_length, self.keys.news)
+        self.map_version = 0
         self._clock = clock
         self._me = uuid.uuid4().hex
         self._numbers = itertools.count(1)
@@ -109,9 +116,24 @@ class RedisLedger:
 
     async def submit(self, task: Task, after: Sequence[str] = ()) -> Refusal | None:
         """Record a new task at stage FETCHED, to be claimed once the tasks `after` are closed as HEALTHY."""
+        return await self.submit_here(task, after, ())
+
+    async def submit_here(self, task: Task, after: Sequence[str], elsewhere: Sequence[str]) -> Refusal | None:
+        """As `submit`, in one of several shards: the dependencies `elsewhere` are known to live in others.
+
+        Raises
+        ------
+        StaleMapError
+            If tasks are distributed by a newer shard map by now.
+        """
+        waits = json.dumps(list(dict.fromkeys(after)))
         async with self._submitting:  # a client has one request at a time
             answer = await self._run(
-                "submit", self._me, task.id, task_to_json(task), rank_of(task), json.dumps(list(dict.fromkeys(after)))
+                "submit", self._me, task.id, task_to_json(task), rank_of(task), waits, json.dumps(list(elsewhere))
+            )
+        if answer[0] == "stale map":
+            raise StaleMapError(
+                f"shard {self.keys.shard} of {self.server.shown} follows a newer shard map; read it again"
             )
         return _refusal(task.id, answer)
 
@@ -183,7 +205,7 @@ class RedisLedger:
         """All tasks that are not archived, in order of submission. Read one by one: for tests and small ledgers."""
         found = await self.server.command("HGETALL", self.keys.key("states"))
         assert isinstance(found, dict)
-        living = {name: json.loads(text) for name, text in found.items() if not text.startswith("archived:")}
+        living = {name: json.loads(text) for name, text in found.items() if not text.startswith(_ARCHIVED)}
         order = sorted(living, key=lambda name: str(living[name][8])[-13:])
         states = [await self.state(name) for name in order]
         return tuple(state for state in states if state is not None)
@@ -223,6 +245,54 @@ class RedisLedger:
             append_states(path, [state for state in states if state is not None])
             moved += _count(await self._run("forget", "", *names))
 
+    async def stage(self, task_id: str) -> Stage | None:
+        """The stage of one task, archived or not; None if it is not here."""
+        found = await self.server.command("HGET", self.keys.key("states"), task_id)
+        if found is None:
+            return None
+        text = str(found)
+        return Stage(text.removeprefix(_ARCHIVED) if text.startswith(_ARCHIVED) else json.loads(text)[0])
+
+    # ------------------------------------------------------------------------------------- among several shards
+
+    async def known(self, task_id: str) -> bool:
+        """Whether an id is taken here: by a task, one on its way to another shard, or an archived one."""
+        return _count(await self._run("known", "", task_id)) > 0
+
+    async def follow(self, version: int) -> None:
+        """Refuse tasks from whoever goes by an older shard map."""
+        await self._run("follow", "", version)
+
+    async def awaited(self) -> tuple[str, ...]:
+        """Ids of tasks of other shards that tasks here wait for."""
+        return tuple(str(name) for name in (await self._run("awaited", ""))[1:])
+
+    async def settle(self, dependency: str, stage: Stage, successor: str = "") -> int:
+        """Tell the tasks that wait here how a task of another shard was closed; returns how many it changed."""
+        return _count(await self._run("settle", "", dependency, stage.value, successor))
+
+    async def ids(self) -> AsyncIterator[str]:
+        """Ids of all tasks here, archived and departing ones included, in no order; some may come twice."""
+        for name in ("moving", "states"):
+            cursor = "0"
+            while True:
+                answer = await self.server.command("HSCAN", self.keys.key(name), cursor, "COUNT", _PAGE)
+                after, page = cast(tuple[object, dict[str, str]], answer)
+                for task_id in page:
+                    yield task_id
+                cursor = str(after)
+                if cursor == "0":
+                    break
+
+    async def move(self, task_id: str, target: RedisLedger) -> bool:
+        """Move a task to another shard; False while somebody holds it. A move that was cut short is gone on with."""
+        answer = await self._run("depart", "", task_id)
+        if answer[0] != "moving":
+            return answer[0] == "unknown task"
+        await target._run("arrive", "", task_id, str(answer[1]))
+        await self._run("departed", "", task_id)
+        return True
+
     async def leave(self, agent_id: str) -> None:
         """Forget what an agent that ends was answered last."""
         await self._run("leave", "", agent_id)
@@ -230,9 +300,8 @@ class RedisLedger:
     async def _run(self, command: str, client: str, *arguments: str | int | float) -> list[object]:
         request = f"{self._me}:{next(self._numbers)}" if client else ""
         now = "" if self._clock is None else repr(float(self._clock()))
-        answer = await self.server.script(
-            script_text(), _sha(), self._names, (command, client, request, now, *self._settings, *arguments)
-        )
+        fixed = (command, client, request, now, *self._settings, self.map_version)
+        answer = await self.server.script(script_text(), _sha(), self._names, (*fixed, *arguments))
         assert isinstance(answer, list)
         return answer
 

@@ -209,8 +209,8 @@ class RedisServer:
             if sign in text:
                 return f"{self.shown} {advice} ({text})"
         return (
-            f"cannot reach Redis at {self.shown} for {self.patience:g} seconds ({text}); start it, or give the address of "
-            "another"
+            f"cannot reach Redis at {self.shown} for {self.patience:g} seconds ({text}); "
+            "start it, or give the address of another"
         )
 
 

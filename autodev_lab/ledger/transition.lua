@@ -12,28 +12,31 @@
 --   KEYS[3]  history     hash    "<n>:<id>" -> [stage, agent, time, result], as JSON: the n-th completed stage of a task
 --   KEYS[4]  waiting     zset    "<role>:<rank>:<id>", all with score 0: what can be claimed, in order
 --   KEYS[5]  leases      zset    id -> expiry
---   KEYS[6]  counts      hash    submitted, open, closed
+--   KEYS[6]  counts      hash    submitted, open, closed (tasks); number (of the next task); map (version of the shard map)
 --   KEYS[7]  requests    hash    client -> its last request and what came of it: asking again changes nothing
---   KEYS[8]  dependants  hash    id -> ids of tasks that wait for it, as JSON
+--   KEYS[8]  dependants  hash    id -> ids of tasks here that wait for it, as JSON; it may live in another shard
 --   KEYS[9]  closed      list    ids of closed tasks that are not archived, oldest first
---   KEYS[10] log         stream  every command that was carried out, trimmed
---   KEYS[11..17] work:<role>  stream  a wake-up for one idle agent of the role (a consumer group a role), trimmed
+--   KEYS[10] moving      hash    id -> [task, state, completed stages...] of a task on its way to another shard
+--   KEYS[11] log         stream  every command that was carried out, trimmed
+--   KEYS[12..18] work:<role>  stream  a wake-up for one idle agent of the role (a consumer group a role), trimmed
 -- ARGV
 --   [1] command  [2] client  [3] request ("" when it may be carried out twice)  [4] now ("" is this server's clock)
 --   [5] tries before a task is a dead letter  [6] open tasks above which submit refuses ("" is no limit)
---   [7] length of a wake-up stream  [8] length of the log (0 is none)  [9] channel of the news  [10...] the command's own
+--   [7] length of a wake-up stream  [8] length of the log (0 is none)  [9] channel of the news
+--   [10] version of the shard map the client goes by (0 without shards)  [11...] the command's own
 -- A rank is 16 + 16 + 13 hexadecimal digits: priority (reversed), arrival, number of submission.
 
 local TASKS, STATES, HISTORY, WAITING, LEASES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local COUNTS, REQUESTS, DEPENDANTS, CLOSED, LOG = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local WORK = {architect = KEYS[11], developer = KEYS[12], tester = KEYS[13], reviewer = KEYS[14], deployer = KEYS[15],
-              monitor = KEYS[16], human = KEYS[17]}
+local COUNTS, REQUESTS, DEPENDANTS, CLOSED, MOVING, LOG = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local WORK = {architect = KEYS[12], developer = KEYS[13], tester = KEYS[14], reviewer = KEYS[15], deployer = KEYS[16],
+              monitor = KEYS[17], human = KEYS[18]}
 local RANK_LENGTH = 45
 local EXPIRED_AT_ONCE = 100
 
 local command, client, request = ARGV[1], ARGV[2], ARGV[3]
 local max_tries, max_open = tonumber(ARGV[5]), tonumber(ARGV[6])
 local work_length, log_length, news = ARGV[7], tonumber(ARGV[8]), ARGV[9]
+local map_version = tonumber(ARGV[10])
 
 local now = tonumber(ARGV[4])
 if not now then
@@ -120,7 +123,8 @@ local function place(id, s)
 end
 
 local function add(id, task, rank, after)
-  local number = redis.call('HINCRBY', COUNTS, 'submitted', 1) - 1
+  local number = redis.call('HINCRBY', COUNTS, 'number', 1) - 1
+  redis.call('HINCRBY', COUNTS, 'submitted', 1)
   redis.call('HINCRBY', COUNTS, 'open', 1)
   local s = {stage = 'fetched', fence = 0, tries = 0, reworks = 0, reason = '', agent = '', entries = 0,
              rank = rank .. string.format('%013x', number), after = after}
@@ -141,8 +145,11 @@ local function successor_of(id)
 end
 
 -- A waiting task hears how a dependency was closed; true when that changed it.
-local function hear(id, s, dependency, stage)
-  local at
+local function hear(id, dependency, stage, follow_up)
+  local s, at = load(id), nil
+  if not s then  -- it has moved to another shard, which asks for itself
+    return false
+  end
   for i, name in ipairs(s.after) do
     if name == dependency then
       at = i
@@ -151,7 +158,6 @@ local function hear(id, s, dependency, stage)
   if not at then
     return false
   end
-  local follow_up = successor_of(dependency)
   if stage ~= 'healthy' and not follow_up then
     s.stage, s.after, s.reason = 'abandoned', {}, 'it depends on ' .. dependency .. ', which ended as ' .. stage
     append(id, s, 'abandoned', '', 'null')
@@ -190,7 +196,7 @@ local function settle(first)
       if waiting then
         redis.call('HDEL', DEPENDANTS, id)
         for _, dependant in ipairs(cjson.decode(waiting)) do
-          if hear(dependant, load(dependant), id, s.stage) then
+          if hear(dependant, id, s.stage, successor_of(id)) then
             changed[#changed + 1] = dependant
           end
         end
@@ -198,8 +204,8 @@ local function settle(first)
     else
       for _, dependency in ipairs(s.after) do
         local other = load(dependency)
-        if is_closed(other) then
-          if hear(id, load(id), dependency, other.stage) then
+        if other and is_closed(other) then
+          if hear(id, dependency, other.stage, successor_of(dependency)) then
             changed[#changed + 1] = id
           end
         else
@@ -286,13 +292,19 @@ end
 
 local commands = {}
 
-function commands.submit(id, task, rank, after)
+function commands.submit(id, task, rank, after, elsewhere)
+  if (tonumber(redis.call('HGET', COUNTS, 'map')) or 0) > map_version then
+    return {'stale map'}
+  end
   if redis.call('HEXISTS', STATES, id) == 1 then
     return {'duplicate task'}
   end
-  local waits, seen = {}, {}
+  local waits, seen, known = {}, {}, {}
+  for _, dependency in ipairs(cjson.decode(elsewhere)) do
+    known[dependency] = true
+  end
   for _, dependency in ipairs(cjson.decode(after)) do
-    if redis.call('HEXISTS', STATES, dependency) == 0 then
+    if not known[dependency] and redis.call('HEXISTS', STATES, dependency) == 0 then
       return {'unknown dependency'}
     end
     if not seen[dependency] then
@@ -435,6 +447,127 @@ function commands.forget(...)
   return {'counted', gone}
 end
 
+-- Dependencies that live in other shards, as far as this one knows.
+function commands.awaited()
+  local answer = {'awaited'}
+  for _, id in ipairs(redis.call('HKEYS', DEPENDANTS)) do
+    if redis.call('HEXISTS', STATES, id) == 0 and redis.call('HEXISTS', MOVING, id) == 0 then
+      answer[#answer + 1] = id
+    end
+  end
+  return answer
+end
+
+-- Tell those who wait here for a task of another shard how it was closed.
+function commands.settle(dependency, stage, follow_up)
+  local waiting = redis.call('HGET', DEPENDANTS, dependency)
+  if not waiting then
+    return {'counted', 0}
+  end
+  redis.call('HDEL', DEPENDANTS, dependency)
+  local told = 0
+  for _, id in ipairs(cjson.decode(waiting)) do
+    if hear(id, dependency, stage, follow_up ~= '' and follow_up or nil) then
+      settle(id)
+      told = told + 1
+    end
+  end
+  return {'counted', told}
+end
+
+-- From now on tasks are submitted by this version of the shard map, or a newer one.
+function commands.follow(version)
+  if (tonumber(redis.call('HGET', COUNTS, 'map')) or 0) < tonumber(version) then
+    redis.call('HSET', COUNTS, 'map', version)
+  end
+  return {'done'}
+end
+
+-- Whether an id is taken here, on its way or archived.
+function commands.known(id)
+  return {'counted', redis.call('HEXISTS', STATES, id) + redis.call('HEXISTS', MOVING, id)}
+end
+
+-- A task leaves for another shard: nobody can claim it any more, and it counts as open here until it has arrived there.
+function commands.depart(id)
+  local on_its_way = redis.call('HGET', MOVING, id)
+  if on_its_way then
+    return {'moving', on_its_way}
+  end
+  local s = load(id)
+  if not s then
+    return {'unknown task'}
+  end
+  if s.expires then
+    return {'not available'}
+  end
+  local parts = {'', redis.call('HGET', STATES, id)}
+  if not s.archived then
+    local all = whole(id, s)
+    parts = {unpack(all, 2)}
+    if is_closed(s) then
+      redis.call('LREM', CLOSED, 1, id)
+    elseif #s.after == 0 then
+      redis.call('ZREM', WAITING, member(id, s))
+    end
+    for n = 0, s.entries - 1 do
+      redis.call('HDEL', HISTORY, n .. ':' .. id)
+    end
+  end
+  redis.call('HDEL', TASKS, id)
+  redis.call('HDEL', STATES, id)
+  local record = cjson.encode(parts)
+  redis.call('HSET', MOVING, id, record)
+  note('command', 'depart', 'task', id)
+  return {'moving', record}
+end
+
+-- A task comes from another shard; coming twice changes nothing.
+function commands.arrive(id, record)
+  if redis.call('HEXISTS', STATES, id) == 1 then
+    return {'done'}
+  end
+  local parts = cjson.decode(record)
+  local number = redis.call('HINCRBY', COUNTS, 'number', 1) - 1
+  redis.call('HINCRBY', COUNTS, 'submitted', 1)
+  redis.call('HINCRBY', COUNTS, 'open', 1)
+  note('command', 'arrive', 'task', id)
+  if string.sub(parts[2], 1, 9) == 'archived:' then
+    redis.call('HSET', STATES, id, parts[2])
+    redis.call('HINCRBY', COUNTS, 'open', -1)
+    redis.call('HINCRBY', COUNTS, 'closed', 1)
+    return {'done'}
+  end
+  redis.call('HSET', TASKS, id, parts[1])
+  redis.call('HSET', STATES, id, parts[2])
+  local s = load(id)
+  s.rank = string.sub(s.rank, 1, RANK_LENGTH - 13) .. string.format('%013x', number)
+  for n = 0, s.entries - 1 do
+    redis.call('HSET', HISTORY, n .. ':' .. id, parts[3 + n])
+  end
+  save(id, s)
+  place(id, s)
+  if not is_closed(s) and #s.after == 0 then
+    tell(id, s.stage)
+  end
+  settle(id)
+  return {'done'}
+end
+
+-- A task has arrived elsewhere.
+function commands.departed(id)
+  local record = redis.call('HGET', MOVING, id)
+  if not record then
+    return {'counted', 0}
+  end
+  redis.call('HDEL', MOVING, id)
+  local packed_state = cjson.decode(record)[2]
+  local closed = string.sub(packed_state, 1, 9) == 'archived:' or not NEXT[cjson.decode(packed_state)[1]]
+  redis.call('HINCRBY', COUNTS, 'submitted', -1)
+  redis.call('HINCRBY', COUNTS, closed and 'closed' or 'open', -1)
+  return {'counted', 1}
+end
+
 -- A client that ends needs no answer again.
 function commands.leave(name)
   return {'counted', redis.call('HDEL', REQUESTS, name)}
@@ -458,7 +591,7 @@ if request ~= '' then
   end
 end
 
-local answer = commands[command](unpack(ARGV, 10))
+local answer = commands[command](unpack(ARGV, 11))
 
 if request ~= '' then
   local kept = {request, answer[1]}

@@ -1,0 +1,332 @@
+"""A ledger over several shards on Redis: each task in one of them, and shards that come and go under load."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from autodev_lab.errors import LabError
+from autodev_lab.ledger.redis_keys import ShardKeys
+from autodev_lab.ledger.redis_ledger import RedisLedger, StaleMapError
+from autodev_lab.ledger.redis_server import RedisServer, without_password
+from autodev_lab.ledger.shard_map import ShardMap
+from autodev_lab.ledger.transition import successor_of
+from autodev_lab.records import Claim, HumanAnswer, Refusal, RefusalReason, Result, Role, Stage, Task, TaskState
+from autodev_lab.workflow import TERMINAL_STAGES
+
+__all__ = ["ShardedLedger"]
+
+_REFRESH_SECONDS = 1.0
+_AGAIN_SECONDS = 0.1
+_LOCK_SECONDS = 60
+
+
+class ShardedLedger:
+    """Tasks over the shards of a map that is kept on one server, the directory; see `autodev_lab.protocols.Ledger`.
+
+    A task is served by priority and arrival within its shard; among shards an agent looks in turn. A task that waits
+    for one of another shard is set free by whoever looks for work next.
+
+    Parameters
+    ----------
+    url
+        The directory's address. Its user and password are used for all shards.
+    shards
+        Address of every shard, by name, for a ledger that is new; None takes the map that is there.
+    prefix, max_tries, max_open, work_length, log_length
+        As for `RedisLedger`; `max_open` is a shard's.
+    patience
+        As for `RedisServer`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        shards: Mapping[str, str] | None = None,
+        *,
+        prefix: str = "autodev",
+        max_tries: int = 3,
+        max_open: int | None = None,
+        work_length: int = 1_000,
+        log_length: int = 0,
+        patience: float = 30.0,
+    ) -> None:
+        if shards is not None and not shards:
+            raise LabError("a ledger needs a shard at least; name one")
+        self.directory = RedisServer(url, patience=patience)
+        self._wanted = shards
+
+        def make(server: RedisServer, name: str) -> RedisLedger:
+            return RedisLedger(
+                server,
+                prefix=prefix,
+                shard=name,
+                max_tries=max_tries,
+                max_open=max_open,
+                work_length=work_length,
+                log_length=log_length,
+            )
+
+        self._make = make
+        self._patience = patience
+        self._place = ShardKeys(prefix, "directory").key("map")
+        self._lock = ShardKeys(prefix, "directory").key("rebalancing")
+        self._servers: dict[str, RedisServer] = {}
+        self._ledgers: dict[str, RedisLedger] = {}
+        self._held: dict[tuple[str, int], str] = {}
+        self._turn = itertools.count()
+        self._looked = 0.0
+        self.map = ShardMap(0, {})
+
+    async def __aenter__(self) -> ShardedLedger:
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Read the shard map, or write the first one, and check every shard.
+
+        Raises
+        ------
+        LabError
+            If there is no map and no shards were named, or a shard is unfit.
+        """
+        await self.directory.check()
+        if self._wanted is not None:
+            first = ShardMap(1, {name: without_password(where) for name, where in sorted(self._wanted.items())})
+            await self.directory.command("SET", self._place, first.as_json(), "NX")
+        await self.refresh()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for server in (*self._servers.values(), self.directory):
+            await server.close()
+
+    async def refresh(self) -> None:
+        """Read the shard map again."""
+        text = await self.directory.command("GET", self._place)
+        if text is None:
+            raise LabError(f"{self.directory.shown} holds no ledger under this prefix; start one with `autodev-lab up`")
+        await self._go_by(ShardMap.from_json(str(text)))
+        self._looked = asyncio.get_running_loop().time()
+
+    # ------------------------------------------------------------------------------------------- the protocol
+
+    async def submit(self, task: Task, after: Sequence[str] = ()) -> Refusal | None:
+        """Record a new task in the shard it belongs to; see `autodev_lab.protocols.Ledger`."""
+        while True:
+            home = self.map.owner(task.id)
+            if self.map.moving and await self._find(task.id) not in (None, home):
+                return Refusal(task.id, RefusalReason.DUPLICATE_TASK)
+            elsewhere = []
+            for dependency in dict.fromkeys(after):
+                found = await self._find(dependency)
+                if found is None:
+                    return Refusal(task.id, RefusalReason.UNKNOWN_DEPENDENCY)
+                if found != home:
+                    elsewhere.append(dependency)
+            try:
+                return await self._ledgers[home].submit_here(task, after, elsewhere)
+            except StaleMapError:
+                await self.refresh()
+
+    async def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Claim | None:
+        """Claim the next task of the first shard, in turn, where one waits for `role`."""
+        await self._look()
+        shards = list(self._ledgers.items())
+        first = next(self._turn)
+        for step in range(len(shards)):
+            name, ledger = shards[(first + step) % len(shards)]
+            claim = await ledger.claim(role, agent_id, lease_seconds)
+            if claim is not None:
+                self._held[claim.task.id, claim.lease.fence] = name
+                return claim
+        return None
+
+    async def renew(self, claim: Claim, lease_seconds: float) -> Claim | Refusal:
+        """Extend a running claim."""
+        ledger = await self._holding(claim)
+        if ledger is None:
+            return Refusal(claim.task.id, RefusalReason.UNKNOWN_TASK)
+        return await ledger.renew(claim, lease_seconds)
+
+    async def complete(
+        self, claim: Claim, stage: Stage, result: Result, follow_up: Task | None = None
+    ) -> Refusal | None:
+        """Record the result, advance to `stage`, free the lease and submit `follow_up`, in one step of one shard."""
+        ledger = await self._holding(claim)
+        if ledger is None:
+            return Refusal(claim.task.id, RefusalReason.UNKNOWN_TASK)
+        refusal = await ledger.complete(claim, stage, result, follow_up)
+        self._held.pop((claim.task.id, claim.lease.fence), None)
+        return refusal
+
+    async def fail(self, claim: Claim, reason: str) -> Refusal | None:
+        """Give a claim up."""
+        ledger = await self._holding(claim)
+        if ledger is None:
+            return Refusal(claim.task.id, RefusalReason.UNKNOWN_TASK)
+        self._held.pop((claim.task.id, claim.lease.fence), None)
+        return await ledger.fail(claim, reason)
+
+    async def expire(self) -> int:
+        """Free every lease that has run out, and who waited for a task of another shard; returns how many leases."""
+        freed = 0
+        for ledger in tuple(self._ledgers.values()):
+            freed += await ledger.expire()
+        await self._settle()
+        return freed
+
+    async def answer(self, answer: HumanAnswer) -> Refusal | None:
+        """Record a person's answer to an escalated task."""
+        name = await self._find(answer.task_id)
+        if name is None:
+            return Refusal(answer.task_id, RefusalReason.UNKNOWN_TASK)
+        return await self._ledgers[name].answer(answer)
+
+    async def state(self, task_id: str) -> TaskState | None:
+        """The state of one task."""
+        name = await self._find(task_id)
+        return None if name is None else await self._ledgers[name].state(task_id)
+
+    async def open_count(self) -> int:
+        """Number of open tasks; one that is being moved may count twice, and never not at all."""
+        await self._look()
+        return sum([await ledger.open_count() for ledger in tuple(self._ledgers.values())])
+
+    async def states(self) -> tuple[TaskState, ...]:
+        """All tasks that are not archived: those of a shard in order of submission, one shard after the other."""
+        return tuple([state for ledger in tuple(self._ledgers.values()) for state in await ledger.states()])
+
+    # ---------------------------------------------------------------------------------------------- rebalancing
+
+    async def change_shards(self, shards: Mapping[str, str], progress: Callable[[int, int], None] | None = None) -> int:
+        """Let tasks live in these shards from now on, and move those that belong elsewhere; returns how many moved.
+
+        Agents go on meanwhile. A held task is moved once it is free. Killed in between, the next call goes on.
+
+        Parameters
+        ----------
+        progress
+            Called with (moved, held) after each round.
+
+        Raises
+        ------
+        LabError
+            If somebody else is changing the shards, or a shard is unfit.
+        """
+        if not shards:
+            raise LabError("a ledger needs a shard at least; name one")
+        if await self.directory.command("SET", self._lock, "1", "NX", "EX", _LOCK_SECONDS) is None:
+            raise LabError(f"the shards on {self.directory.shown} are being changed already; wait until that is done")
+        try:
+            await self.refresh()
+            places = {name: without_password(where) for name, where in sorted(shards.items())}
+            leaving = {name: where for name, where in self.map.everywhere().items() if name not in places}
+            after = ShardMap(self.map.version + 1, places, leaving, moving=True)
+            # shards refuse tasks by the old map before anything moves, so that no task is taken in two places
+            await self._go_by(after)
+            await self.directory.command("SET", self._place, after.as_json())
+            for ledger in self._ledgers.values():
+                await ledger.follow(after.version)
+            moved = await self._move_all(progress)
+            done = replace(after, leaving={}, moving=False)
+            await self.directory.command("SET", self._place, done.as_json())
+            await self._go_by(done)
+        finally:
+            await self.directory.command("DEL", self._lock)
+        return moved
+
+    async def _move_all(self, progress: Callable[[int, int], None] | None) -> int:
+        moved = 0
+        while True:
+            held = 0
+            for name, ledger in tuple(self._ledgers.items()):
+                async for task_id in ledger.ids():
+                    owner = self.map.owner(task_id)
+                    if owner == name:
+                        continue
+                    if await ledger.move(task_id, self._ledgers[owner]):
+                        moved += 1
+                    else:
+                        held += 1
+            await self.directory.command("EXPIRE", self._lock, _LOCK_SECONDS)
+            if progress is not None:
+                progress(moved, held)
+            if not held:
+                return moved
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    # ------------------------------------------------------------------------------------------------ machinery
+
+    async def _go_by(self, shards: ShardMap) -> None:
+        """Use a map: open what is new, and forget what is gone."""
+        if shards == self.map:
+            return
+        for name, where in shards.everywhere().items():
+            if name not in self._ledgers:
+                server = self._servers.get(where)
+                if server is None:
+                    server = self._servers[where] = RedisServer(self._with_user(where), patience=self._patience)
+                ledger = self._make(server, name)
+                await ledger.open()
+                self._ledgers[name] = ledger
+        for name in set(self._ledgers) - set(shards.everywhere()):
+            del self._ledgers[name]
+        for ledger in self._ledgers.values():
+            ledger.map_version = shards.version
+        self.map = shards
+
+    def _with_user(self, where: str) -> str:
+        """An address with the directory's user and password."""
+        user, at, _ = urlsplit(self.directory.url).netloc.rpartition("@")
+        parts = urlsplit(where)
+        return parts._replace(netloc=f"{user}{at}{parts.netloc}").geturl()
+
+    async def _look(self) -> None:
+        """Now and then read the map again, and see to tasks that wait for those of other shards."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked >= _REFRESH_SECONDS:
+            await self.refresh()
+            await self._settle()
+
+    async def _settle(self) -> None:
+        if len(self._ledgers) < 2:
+            return
+        for ledger in tuple(self._ledgers.values()):
+            for dependency in await ledger.awaited():
+                name = await self._find(dependency)
+                closed = None if name is None else await self._ledgers[name].stage(dependency)
+                if closed in TERMINAL_STAGES:
+                    successor = successor_of(dependency)
+                    follow_up = successor if await self._find(successor) is not None else ""
+                    await ledger.settle(dependency, closed, follow_up)
+
+    async def _find(self, task_id: str) -> str | None:
+        """Name of the shard where a task is; where it belongs is looked at first."""
+        home = self.map.owner(task_id)
+        if await self._ledgers[home].known(task_id):
+            return home
+        if not self.map.moving:
+            return None
+        for name, ledger in tuple(self._ledgers.items()):
+            if name != home and await ledger.known(task_id):
+                return name
+        return home if await self._ledgers[home].known(task_id) else None  # it may have come in between
+
+    async def _holding(self, claim: Claim) -> RedisLedger | None:
+        """The shard of a claim: a held task is not moved."""
+        name = self._held.get((claim.task.id, claim.lease.fence)) or await self._find(claim.task.id)
+        return None if name is None else self._ledgers.get(name)
