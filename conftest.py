@@ -21,6 +21,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(os.environ["AUTODEV_RUNS"], ignore_errors=True))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes (`pytest -n`) the tests of a file stay together, and so do all those of R2R."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            folder = item.path.parent
+            place = folder if folder.name == "r2r" else item.path
+            item.add_marker(pytest.mark.xdist_group(str(place.relative_to(config.rootpath))))
+
+
 @pytest.fixture(autouse=True)
 def _no_tracking_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A tracking server of whoever runs the tests is none of the tests' business."""

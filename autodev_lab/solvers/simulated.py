@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from autodev_lab.errors import LabError
-from autodev_lab.files import stable_seed
 from autodev_lab.protocols import Workspace
 from autodev_lab.records import Attempt, Candidate, Change, Cost, Edit, PatternRecord, PatternTrial, TaskContext
 
@@ -25,9 +24,9 @@ class SimulatedSolver:
     ``uniform`` takes the next candidate from a template drawn uniformly each time. ``learned`` prefers templates by
     success per try, shrunk towards 1 in 10, the k-th candidate of a template counting 1/k of its first (if the first
     ones failed, the template is likely the wrong one). ``placebo`` does the same with every template's record
-    exchanged for another's: it has the machinery and none of the knowledge. ``static`` goes round the templates in the
-    order of the file: nobody has hand-made knowledge of a made-up world. ``oracle`` ranks templates by the chances it
-    is given, as ``learned`` does by its rates.
+    exchanged for another's, anew for each search: it has the machinery and none of the knowledge. ``static`` goes
+    round the templates in the order of the file: nobody has hand-made knowledge of a made-up world. ``oracle`` ranks
+    templates by the chances it is given, as ``learned`` does by its rates.
 
     Parameters
     ----------
@@ -109,7 +108,7 @@ class SimulatedSolver:
         names = [name for name, _ in sites]
         if self._order == "oracle":
             return _ranked(sites, [self._chances.get(name, 0.0) for name in names], rng.random(len(sites)).tolist())
-        records = context.patterns if self._order == "learned" else _exchanged(context.patterns, names)
+        records = context.patterns if self._order == "learned" else _exchanged(context.patterns, names, rng)
         rates = [_rate(records.get(name)) for name in names]
         return _ranked(sites, rates, rng.random(len(sites)).tolist())
 
@@ -150,9 +149,12 @@ def _rate(record: PatternRecord | None) -> float:
     return (record.successes + _PRIOR_SUCCESSES) / (record.tries + _PRIOR_TRIES)
 
 
-def _exchanged(records: Mapping[str, PatternRecord], names: Sequence[str]) -> dict[str, PatternRecord]:
-    """Give every template the record of the next one in a fixed shuffled circle, so that none keeps its own."""
-    circle = sorted({*records, *names}, key=lambda name: stable_seed("placebo", name))
+def _exchanged(
+    records: Mapping[str, PatternRecord], names: Sequence[str], rng: np.random.Generator
+) -> dict[str, PatternRecord]:
+    """Give every template the record of the next one in a shuffled circle, so that none keeps its own."""
+    everybody = sorted({*records, *names})
+    circle = [everybody[place] for place in rng.permutation(len(everybody)).tolist()]
     return {
         name: records[other] for name, other in zip(circle, [*circle[1:], *circle[:1]], strict=True) if other in records
     }

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from autodev_lab.errors import LabError
-from autodev_lab.files import stable_seed
 from autodev_lab.pattern_rates import RatePrior, rank_promise
 from autodev_lab.records import PatternRecord
 from autodev_lab.solvers.repair.search import Entry, Enumeration
@@ -170,20 +169,18 @@ class StaticOrder:
 class PlaceboOrder:
     """The learned order with every template's record given to another template: what learning nothing looks like.
 
-    The exchange of records is one fixed permutation of the catalogue, drawn from `seed`.
+    Every search draws an exchange of its own, in which no template keeps its record: a single one, however it was
+    drawn, is lucky or unlucky over a whole run, and no interval over tasks or packages would show it.
 
     Parameters
     ----------
-    seed
-        Of the permutation.
     learned
         The order whose records are exchanged.
     """
 
     name = "placebo"
 
-    def __init__(self, seed: int = 0, learned: LearnedOrder | None = None) -> None:
-        self._seed = seed
+    def __init__(self, learned: LearnedOrder | None = None) -> None:
         self._learned = learned or LearnedOrder()
 
     def arrange(
@@ -191,10 +188,10 @@ class PlaceboOrder:
     ) -> Iterator[Entry]:
         """See `CandidateOrder`."""
         names = enumeration.patterns
-        others = np.random.default_rng(stable_seed("placebo", self._seed)).permutation(len(names))
+        circle = rng.permutation(len(names)).tolist()
         exchanged = {
-            name: replace(records[names[other]], pattern=name)
-            for name, other in zip(names, others.tolist(), strict=True)
+            names[place]: replace(records[names[other]], pattern=names[place])
+            for place, other in zip(circle, [*circle[1:], *circle[:1]], strict=True)
             if names[other] in records
         }
         return self._learned.arrange(enumeration, exchanged, rng)
