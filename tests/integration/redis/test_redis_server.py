@@ -7,14 +7,16 @@ import re
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
 from autodev_lab.errors import LabError
 from autodev_lab.integrations.redis_process import RedisProcess
+from autodev_lab.ledger.archive import append_states, read_states
 from autodev_lab.ledger.redis_ledger import RedisLedger
 from autodev_lab.ledger.redis_server import RedisServer, without_password
-from autodev_lab.records import Plan, RefusalReason, Role, Stage, Task, TaskKind
+from autodev_lab.records import Attempt, Plan, RefusalReason, Role, Stage, StageResult, Task, TaskKind, TaskState
 
 PLAN = Plan("t", (), 0.0, 1)
 
@@ -232,3 +234,73 @@ def test_commands_whose_answers_are_lost_take_effect_once(redis_server):
         ("t1~1", Stage.FETCHED, 0),
     ]
     assert counts == {"submitted": 3, "open": 3, "closed": 0}
+
+
+def test_on_a_cluster_a_shards_keys_live_on_one_node(redis_binary, tmp_path):
+    with RedisProcess(redis_binary, tmp_path, "--cluster-enabled", "yes") as server:
+        slots = [str(slot) for slot in range(16384)]
+        assert server.command("CLUSTER", "ADDSLOTS", *slots).startswith("+OK")
+        while "cluster_state:ok" not in server.command("CLUSTER", "INFO"):
+            time.sleep(0.05)
+
+        async def use(ledger):
+            answers = [await ledger.submit(task("t1")), await ledger.submit(task("t2"), ["t1"])]
+            claim = await ledger.claim(Role.ARCHITECT, "a", 60.0)
+            answers.append(await ledger.complete(claim, Stage.PLANNED, PLAN))
+            return answers, await ledger.states(), await ledger.expire()
+
+        url = server.url.replace("redis://", "redis+cluster://").removesuffix("/0")
+        answers, states, expired = with_ledger(url, use, patience=10.0)
+    assert answers == [None] * 3
+    assert [(state.stage, state.after) for state in states] == [(Stage.PLANNED, ()), (Stage.FETCHED, ("t1",))]
+    assert expired == 0
+
+
+def test_closed_tasks_move_to_a_file_and_their_ids_stay_taken(redis_server, tmp_path):
+    path = tmp_path / "archive.jsonl"
+
+    async def use(ledger):
+        for name in ("t1", "t2", "t3"):
+            await ledger.submit(task(name))
+        for name in ("t1", "t2"):
+            claim = await ledger.claim(Role.ARCHITECT, "a", 60.0)
+            await ledger.complete(claim, Stage.PLANNED, PLAN)
+            claim = await ledger.claim(Role.DEVELOPER, "d", 60.0)
+            await ledger.complete(claim, Stage.ABANDONED, Attempt(name, None))
+        before = await ledger.states()
+        moved = await ledger.archive(path)
+        again = await ledger.archive(path)
+        taken = await ledger.submit(task("t1"))
+        waiting = await ledger.submit(task("t4"), ["t2"])
+        return before, moved, again, taken, waiting, await ledger.states(), await ledger.counts()
+
+    before, moved, again, taken, waiting, after, counts = with_ledger(redis_server.url, use)
+    assert (moved, again) == (2, 0)
+    assert tuple(read_states(path)) == before[:2]
+    assert taken.reason is RefusalReason.DUPLICATE_TASK
+    assert waiting is None
+    assert [(state.task.id, state.stage) for state in after] == [("t3", Stage.FETCHED), ("t4", Stage.ABANDONED)]
+    assert counts == {"submitted": 4, "open": 1, "closed": 3}
+
+
+def test_an_archive_that_a_kill_cut_short_or_doubled_is_read_once(redis_server, tmp_path):
+    path = tmp_path / "archive.jsonl"
+    state = TaskState(task("t"), Stage.ABANDONED, 3, None, 0, 1, (StageResult(Stage.ABANDONED, "d", 0.1, None),), "so")
+    append_states(path, [state])
+    append_states(path, [state])
+    with path.open("a") as file:
+        file.write('["{')
+    assert list(read_states(path)) == [state]
+    with pytest.raises(LabError, match="cannot read the archive"):
+        list(read_states(tmp_path / "nothing"))
+
+
+def test_what_is_no_task_of_ours_is_told(redis_server):
+    async def use(ledger):
+        await ledger.submit(task())
+        redis_server.command("HSET", ledger.keys.key("tasks"), "t", '{"id": 1}')
+        with pytest.raises(LabError, match="cannot read") as error:
+            await ledger.state("t")
+        return error
+
+    one_sentence(with_ledger(redis_server.url, use))
