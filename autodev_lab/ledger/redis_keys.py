@@ -82,19 +82,27 @@ class ShardKeys:
         """The key that says what the others are."""
         return self.key("schema")
 
-    def all(self) -> tuple[str, ...]:
-        """All keys of the script, in its order."""
-        return (*(self.key(name) for name in _DATA), *(self.work(role) for role in Role))
+    @property
+    def base(self) -> str:
+        """What all keys of this shard begin with."""
+        return self.key("")
+
+    def data(self) -> tuple[str, ...]:
+        """Keys that only a ledger writes."""
+        return tuple(self.key(name) for name in _DATA)
 
 
 @cache
-def script_text() -> str:
-    """`transition.lua` behind the tables it reads, which are those of `autodev_lab.workflow`."""
+def script_text(max_tries: int, max_open: int | None, work_length: int, log_length: int) -> str:
+    """`transition.lua` behind the workflow's tables and a ledger's settings."""
     roles = ",".join(f"{stage.value}='{role.value}'" for stage, role in ROLE_OF_STAGE.items())
     leads = ",".join(
-        f"{stage.value}={{{','.join(f'{name}=true' for name in sorted(after))}}}"
-        for stage, after in NEXT_STAGES.items()
+        f"['{stage.value} {after.value}']=true" for stage, stages in NEXT_STAGES.items() for after in sorted(stages)
     )
     assert all(re.fullmatch("[a-z_]+", name) for name in (*Stage, *Role)), "names are Lua identifiers"
     body = (files("autodev_lab.ledger") / "transition.lua").read_text(encoding="utf-8")
-    return f"local ROLE = {{{roles}}}\nlocal NEXT = {{{leads}}}\n{body}"
+    settings = (
+        f"local MAX_TRIES, MAX_OPEN, WORK_LENGTH, LOG_LENGTH = "
+        f"{max_tries}, {'nil' if max_open is None else max_open}, {work_length}, {log_length}"
+    )
+    return f"local ROLE = {{{roles}}}\nlocal LEADS = {{{leads}}}\n{settings}\n{body}"

@@ -8,7 +8,6 @@ import itertools
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -78,8 +77,9 @@ class RedisLedger:
             raise ValueError(f"max_open must be 1 or more, not {max_open}")
         self.server = server
         self.keys = ShardKeys(prefix, shard)
-        self._names = self.keys.all()
-        self._settings = (max_tries, "" if max_open is None else max_open, work_length, log_length, self.keys.news)
+        self._keys = (self.keys.base,)
+        self._script = script_text(max_tries, max_open, work_length, log_length)
+        self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self.map_version = 0
         self._clock = clock
         self._me = uuid.uuid4().hex
@@ -98,7 +98,7 @@ class RedisLedger:
         found = await self.server.command("GET", self.keys.schema)
         if found is None:
             # EXISTS of all our keys: a shard without a schema must be empty
-            taken = [name for name in self._names if await self.server.command("EXISTS", name)]
+            taken = [name for name in self.keys.data() if await self.server.command("EXISTS", name)]
             if taken:
                 raise LabError(
                     f"{self.server.shown} holds a key {taken[0]!r} that no ledger made; give another prefix than "
@@ -129,7 +129,14 @@ class RedisLedger:
         waits = json.dumps(list(dict.fromkeys(after)))
         async with self._submitting:  # a client has one request at a time
             answer = await self._run(
-                "submit", self._me, task.id, task_to_json(task), rank_of(task), waits, json.dumps(list(elsewhere))
+                "submit",
+                self._me,
+                task.id,
+                task_to_json(task),
+                rank_of(task),
+                waits,
+                json.dumps(list(elsewhere)),
+                self.map_version,
             )
         if answer[0] == "stale map":
             raise StaleMapError(
@@ -300,15 +307,10 @@ class RedisLedger:
     async def _run(self, command: str, client: str, *arguments: str | int | float) -> list[object]:
         request = f"{self._me}:{next(self._numbers)}" if client else ""
         now = "" if self._clock is None else repr(float(self._clock()))
-        fixed = (command, client, request, now, *self._settings, self.map_version)
-        answer = await self.server.script(script_text(), _sha(), self._names, (*fixed, *arguments))
+        fixed = (command, client, request, now)
+        answer = await self.server.script(self._script, self._sha, self._keys, (*fixed, *arguments))
         assert isinstance(answer, list)
         return answer
-
-
-@cache
-def _sha() -> str:
-    return hashlib.sha1(script_text().encode(), usedforsecurity=False).hexdigest()
 
 
 def _state(answer: list[object]) -> TaskState | None:

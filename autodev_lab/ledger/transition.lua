@@ -1,42 +1,43 @@
 -- The ledger's rules on Redis: every command is this one script, hence one atomic step.
 --
 -- It implements `autodev_lab.ledger.transition`, which is the specification; property tests hold the two against each
--- other. The tables ROLE (stage -> who acts on it) and NEXT (stage -> stages a completion may lead to) are put in front of
--- it from `autodev_lab.workflow`.
+-- other.
 --
--- Keys. All of a shard begin with "<prefix>:{<shard>}:": the braces make Redis Cluster keep them on one node.
---   KEYS[1]  tasks       hash    id -> the task, as JSON
---   KEYS[2]  states      hash    id -> [stage, fence, tries, reworks, reason, agent, expiry, entries, rank, after], as
+-- It is put together for each ledger: in front of it come ROLE (stage -> who acts on it) and LEADS ("stage stage" where a
+-- completion may lead from one to the other) from `autodev_lab.workflow`, and the ledger's settings: MAX_TRIES (before a task is a dead letter),
+-- MAX_OPEN (open tasks above which submit refuses, or nil), WORK_LENGTH and LOG_LENGTH (of a stream of wake-ups and of the
+-- log; 0 is no log).
+--
+-- KEYS[1] is "<prefix>:{<shard>}:". Every key is that and one of the names below; the braces make Redis Cluster keep them on
+-- one node. The others are not declared: to send their names took longer than to carry out most commands.
+--   tasks       hash    id -> the task, as JSON
+--   states      hash    id -> [stage, fence, tries, reworks, reason, agent, expiry, entries, rank, after], as
 --                                JSON; expiry is text ("" without a lease) so that no digit is lost; an archived task
 --                                has "archived:<stage>"
---   KEYS[3]  history     hash    "<n>:<id>" -> [stage, agent, time, result], as JSON: the n-th completed stage of a task
---   KEYS[4]  waiting     zset    "<role>:<rank>:<id>", all with score 0: what can be claimed, in order
---   KEYS[5]  leases      zset    id -> expiry
---   KEYS[6]  counts      hash    submitted, open, closed (tasks); number (of the next task); map (version of the shard map)
---   KEYS[7]  requests    hash    client -> its last request and what came of it: asking again changes nothing
---   KEYS[8]  dependants  hash    id -> ids of tasks here that wait for it, as JSON; it may live in another shard
---   KEYS[9]  closed      list    ids of closed tasks that are not archived, oldest first
---   KEYS[10] moving      hash    id -> [task, state, completed stages...] of a task on its way to another shard
---   KEYS[11] log         stream  every command that was carried out, trimmed
---   KEYS[12..18] work:<role>  stream  a wake-up for one idle agent of the role (a consumer group a role), trimmed
+--   history     hash    "<n>:<id>" -> [stage, agent, time, result], as JSON: the n-th completed stage of a task
+--   waiting     zset    "<role>:<rank>:<id>", all with score 0: what can be claimed, in order
+--   leases      zset    id -> expiry
+--   counts      hash    submitted, open, closed (tasks); number (of the next task); map (version of the shard map)
+--   requests    hash    client -> its last request and what came of it: asking again changes nothing
+--   dependants  hash    id -> ids of tasks here that wait for it, as JSON; it may live in another shard
+--   closed      list    ids of closed tasks that are not archived, oldest first
+--   moving      hash    id -> [task, state, completed stages...] of a task on its way to another shard
+--   log         stream  every command that was carried out, trimmed
+--   work:<role>  stream  a wake-up for one idle agent of the role (a consumer group a role), trimmed
+--   news        channel of every stage that a task reaches
 -- ARGV
 --   [1] command  [2] client  [3] request ("" when it may be carried out twice)  [4] now ("" is this server's clock)
---   [5] tries before a task is a dead letter  [6] open tasks above which submit refuses ("" is no limit)
---   [7] length of a wake-up stream  [8] length of the log (0 is none)  [9] channel of the news
---   [10] version of the shard map the client goes by (0 without shards)  [11...] the command's own
+--   [5...] the command's own
 -- A rank is 16 + 16 + 13 hexadecimal digits: priority (reversed), arrival, number of submission.
 
-local TASKS, STATES, HISTORY, WAITING, LEASES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local COUNTS, REQUESTS, DEPENDANTS, CLOSED, MOVING, LOG = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local WORK = {architect = KEYS[12], developer = KEYS[13], tester = KEYS[14], reviewer = KEYS[15], deployer = KEYS[16],
-              monitor = KEYS[17], human = KEYS[18]}
+local BASE = KEYS[1]
+local TASKS, STATES, HISTORY, WAITING = BASE .. 'tasks', BASE .. 'states', BASE .. 'history', BASE .. 'waiting'
+local LEASES, COUNTS, REQUESTS, LOG = BASE .. 'leases', BASE .. 'counts', BASE .. 'requests', BASE .. 'log'
+local DEPENDANTS, CLOSED, MOVING, NEWS = BASE .. 'dependants', BASE .. 'closed', BASE .. 'moving', BASE .. 'news'
 local RANK_LENGTH = 45
 local EXPIRED_AT_ONCE = 100
 
 local command, client, request = ARGV[1], ARGV[2], ARGV[3]
-local max_tries, max_open = tonumber(ARGV[5]), tonumber(ARGV[6])
-local work_length, log_length, news = ARGV[7], tonumber(ARGV[8]), ARGV[9]
-local map_version = tonumber(ARGV[10])
 
 local now = tonumber(ARGV[4])
 if not now then
@@ -73,11 +74,13 @@ local function packed(s)
 end
 
 local function save(id, s)
-  redis.call('HSET', STATES, id, packed(s))
+  local text = packed(s)
+  redis.call('HSET', STATES, id, text)
+  return text
 end
 
 local function is_closed(s)
-  return not NEXT[s.stage]
+  return not ROLE[s.stage]
 end
 
 local function append(id, s, stage, agent, result)
@@ -100,14 +103,14 @@ end
 local function tell(id, stage)
   local role = ROLE[stage]
   if role then
-    redis.call('XADD', WORK[role], 'MAXLEN', '~', work_length, '*', 'task', id, 'stage', stage, 'at', digits(now))
+    redis.call('XADD', BASE .. 'work:' .. role, 'MAXLEN', '~', WORK_LENGTH, '*', 'task', id, 'stage', stage, 'at', digits(now))
   end
-  redis.call('PUBLISH', news, stage .. ' ' .. digits(now) .. ' ' .. id)
+  redis.call('PUBLISH', NEWS, stage .. ' ' .. digits(now) .. ' ' .. id)
 end
 
 local function note(...)
-  if log_length > 0 then
-    redis.call('XADD', LOG, 'MAXLEN', '~', log_length, '*', 'at', digits(now), ...)
+  if LOG_LENGTH > 0 then
+    redis.call('XADD', LOG, 'MAXLEN', '~', LOG_LENGTH, '*', 'at', digits(now), ...)
   end
 end
 
@@ -243,7 +246,7 @@ local function count_try(id, s, reason)
   local holder = s.agent
   free(id, s)
   s.tries, s.reason = s.tries + 1, reason
-  if s.tries >= max_tries and s.stage ~= 'escalated' then
+  if s.tries >= MAX_TRIES and s.stage ~= 'escalated' then
     s.stage = 'dead_letter'
     append(id, s, 'dead_letter', holder, 'null')
   end
@@ -274,8 +277,8 @@ local function refuse_holder(s, fence, agent)
   end
 end
 
-local function whole(id, s)
-  local answer = {'state', redis.call('HGET', TASKS, id), packed(s)}
+local function whole(id, s, text)
+  local answer = {'state', redis.call('HGET', TASKS, id), text or packed(s)}
   if s.entries > 0 then
     local fields = {}
     for n = 0, s.entries - 1 do
@@ -291,9 +294,10 @@ end
 -- ---------------------------------------------------------------------------------------------------- commands
 
 local commands = {}
+local granted = ''  -- "<fence> <id>" of what a claim got
 
-function commands.submit(id, task, rank, after, elsewhere)
-  if (tonumber(redis.call('HGET', COUNTS, 'map')) or 0) > map_version then
+function commands.submit(id, task, rank, after, elsewhere, map_version)
+  if (tonumber(redis.call('HGET', COUNTS, 'map')) or 0) > tonumber(map_version) then
     return {'stale map'}
   end
   if redis.call('HEXISTS', STATES, id) == 1 then
@@ -312,7 +316,7 @@ function commands.submit(id, task, rank, after, elsewhere)
       waits[#waits + 1] = dependency
     end
   end
-  if max_open and (tonumber(redis.call('HGET', COUNTS, 'open')) or 0) >= max_open then
+  if MAX_OPEN and (tonumber(redis.call('HGET', COUNTS, 'open')) or 0) >= MAX_OPEN then
     return {'full'}
   end
   note('command', 'submit', 'task', id, 'agent', client)
@@ -334,9 +338,9 @@ function commands.claim(role, agent, lease_seconds)
   redis.call('ZREM', WAITING, first)
   s.fence, s.agent, s.expires = s.fence + 1, agent, now + tonumber(lease_seconds)
   redis.call('ZADD', LEASES, digits(s.expires), id)
-  save(id, s)
   note('command', 'claim', 'task', id, 'fence', s.fence, 'agent', agent, 'stage', s.stage)
-  return whole(id, s)
+  granted = s.fence .. ' ' .. id
+  return whole(id, s, save(id, s))
 end
 
 function commands.renew(id, fence, agent, lease_seconds)
@@ -350,8 +354,7 @@ function commands.renew(id, fence, agent, lease_seconds)
   end
   s.expires = math.max(s.expires, now + tonumber(lease_seconds))
   redis.call('ZADD', LEASES, digits(s.expires), id)
-  save(id, s)
-  return whole(id, s)
+  return whole(id, s, save(id, s))
 end
 
 function commands.complete(id, fence, agent, stage, result, follow_up, task, rank)
@@ -363,7 +366,7 @@ function commands.complete(id, fence, agent, stage, result, follow_up, task, ran
   if refused then
     return {refused}
   end
-  if s.stage == 'escalated' or not NEXT[s.stage][stage] then
+  if s.stage == 'escalated' or not LEADS[s.stage .. ' ' .. stage] then
     return {'wrong stage'}
   end
   if follow_up ~= '' and redis.call('HEXISTS', STATES, follow_up) == 1 then
@@ -427,179 +430,179 @@ function commands.state(id)
   return whole(id, s)
 end
 
--- Take closed tasks out once they are safe elsewhere; their ids stay taken. Only while they are the oldest, in order, so
--- that of two who archive at a time none forgets what it has not read.
-function commands.forget(...)
-  local gone = 0
-  for _, id in ipairs({...}) do
-    if redis.call('LINDEX', CLOSED, 0) ~= id then
-      break
+-- Commands that are seldom sent; each function costs every command a little, this one once.
+local function seldom()
+  -- Take closed tasks out once they are safe elsewhere; their ids stay taken. Only while they are the oldest, in order, so
+  -- that of two who archive at a time none forgets what it has not read.
+  function commands.forget(...)
+    local gone = 0
+    for _, id in ipairs({...}) do
+      if redis.call('LINDEX', CLOSED, 0) ~= id then
+        break
+      end
+      redis.call('LPOP', CLOSED)
+      local s = load(id)
+      for n = 0, s.entries - 1 do
+        redis.call('HDEL', HISTORY, n .. ':' .. id)
+      end
+      redis.call('HDEL', TASKS, id)
+      redis.call('HSET', STATES, id, 'archived:' .. s.stage)
+      gone = gone + 1
     end
-    redis.call('LPOP', CLOSED)
+    return {'counted', gone}
+  end
+
+  -- Dependencies that live in other shards, as far as this one knows.
+  function commands.awaited()
+    local answer = {'awaited'}
+    for _, id in ipairs(redis.call('HKEYS', DEPENDANTS)) do
+      if redis.call('HEXISTS', STATES, id) == 0 and redis.call('HEXISTS', MOVING, id) == 0 then
+        answer[#answer + 1] = id
+      end
+    end
+    return answer
+  end
+
+  -- Tell those who wait here for a task of another shard how it was closed.
+  function commands.settle(dependency, stage, follow_up)
+    local waiting = redis.call('HGET', DEPENDANTS, dependency)
+    if not waiting then
+      return {'counted', 0}
+    end
+    redis.call('HDEL', DEPENDANTS, dependency)
+    local told = 0
+    for _, id in ipairs(cjson.decode(waiting)) do
+      if hear(id, dependency, stage, follow_up ~= '' and follow_up or nil) then
+        settle(id)
+        told = told + 1
+      end
+    end
+    return {'counted', told}
+  end
+
+  -- From now on tasks are submitted by this version of the shard map, or a newer one.
+  function commands.follow(version)
+    if (tonumber(redis.call('HGET', COUNTS, 'map')) or 0) < tonumber(version) then
+      redis.call('HSET', COUNTS, 'map', version)
+    end
+    return {'done'}
+  end
+
+  -- Whether an id is taken here, on its way or archived.
+  function commands.known(id)
+    return {'counted', redis.call('HEXISTS', STATES, id) + redis.call('HEXISTS', MOVING, id)}
+  end
+
+  -- A task leaves for another shard: nobody can claim it any more, and it counts as open here until it has arrived there.
+  function commands.depart(id)
+    local on_its_way = redis.call('HGET', MOVING, id)
+    if on_its_way then
+      return {'moving', on_its_way}
+    end
     local s = load(id)
-    for n = 0, s.entries - 1 do
-      redis.call('HDEL', HISTORY, n .. ':' .. id)
+    if not s then
+      return {'unknown task'}
+    end
+    if s.expires then
+      return {'not available'}
+    end
+    local parts = {'', redis.call('HGET', STATES, id)}
+    if not s.archived then
+      local all = whole(id, s)
+      parts = {unpack(all, 2)}
+      if is_closed(s) then
+        redis.call('LREM', CLOSED, 1, id)
+      elseif #s.after == 0 then
+        redis.call('ZREM', WAITING, member(id, s))
+      end
+      for n = 0, s.entries - 1 do
+        redis.call('HDEL', HISTORY, n .. ':' .. id)
+      end
     end
     redis.call('HDEL', TASKS, id)
-    redis.call('HSET', STATES, id, 'archived:' .. s.stage)
-    gone = gone + 1
+    redis.call('HDEL', STATES, id)
+    local record = cjson.encode(parts)
+    redis.call('HSET', MOVING, id, record)
+    note('command', 'depart', 'task', id)
+    return {'moving', record}
   end
-  return {'counted', gone}
-end
 
--- Dependencies that live in other shards, as far as this one knows.
-function commands.awaited()
-  local answer = {'awaited'}
-  for _, id in ipairs(redis.call('HKEYS', DEPENDANTS)) do
-    if redis.call('HEXISTS', STATES, id) == 0 and redis.call('HEXISTS', MOVING, id) == 0 then
-      answer[#answer + 1] = id
+  -- A task comes from another shard; coming twice changes nothing.
+  function commands.arrive(id, record)
+    if redis.call('HEXISTS', STATES, id) == 1 then
+      return {'done'}
     end
-  end
-  return answer
-end
-
--- Tell those who wait here for a task of another shard how it was closed.
-function commands.settle(dependency, stage, follow_up)
-  local waiting = redis.call('HGET', DEPENDANTS, dependency)
-  if not waiting then
-    return {'counted', 0}
-  end
-  redis.call('HDEL', DEPENDANTS, dependency)
-  local told = 0
-  for _, id in ipairs(cjson.decode(waiting)) do
-    if hear(id, dependency, stage, follow_up ~= '' and follow_up or nil) then
-      settle(id)
-      told = told + 1
+    local parts = cjson.decode(record)
+    local number = redis.call('HINCRBY', COUNTS, 'number', 1) - 1
+    redis.call('HINCRBY', COUNTS, 'submitted', 1)
+    redis.call('HINCRBY', COUNTS, 'open', 1)
+    note('command', 'arrive', 'task', id)
+    if string.sub(parts[2], 1, 9) == 'archived:' then
+      redis.call('HSET', STATES, id, parts[2])
+      redis.call('HINCRBY', COUNTS, 'open', -1)
+      redis.call('HINCRBY', COUNTS, 'closed', 1)
+      return {'done'}
     end
-  end
-  return {'counted', told}
-end
-
--- From now on tasks are submitted by this version of the shard map, or a newer one.
-function commands.follow(version)
-  if (tonumber(redis.call('HGET', COUNTS, 'map')) or 0) < tonumber(version) then
-    redis.call('HSET', COUNTS, 'map', version)
-  end
-  return {'done'}
-end
-
--- Whether an id is taken here, on its way or archived.
-function commands.known(id)
-  return {'counted', redis.call('HEXISTS', STATES, id) + redis.call('HEXISTS', MOVING, id)}
-end
-
--- A task leaves for another shard: nobody can claim it any more, and it counts as open here until it has arrived there.
-function commands.depart(id)
-  local on_its_way = redis.call('HGET', MOVING, id)
-  if on_its_way then
-    return {'moving', on_its_way}
-  end
-  local s = load(id)
-  if not s then
-    return {'unknown task'}
-  end
-  if s.expires then
-    return {'not available'}
-  end
-  local parts = {'', redis.call('HGET', STATES, id)}
-  if not s.archived then
-    local all = whole(id, s)
-    parts = {unpack(all, 2)}
-    if is_closed(s) then
-      redis.call('LREM', CLOSED, 1, id)
-    elseif #s.after == 0 then
-      redis.call('ZREM', WAITING, member(id, s))
-    end
-    for n = 0, s.entries - 1 do
-      redis.call('HDEL', HISTORY, n .. ':' .. id)
-    end
-  end
-  redis.call('HDEL', TASKS, id)
-  redis.call('HDEL', STATES, id)
-  local record = cjson.encode(parts)
-  redis.call('HSET', MOVING, id, record)
-  note('command', 'depart', 'task', id)
-  return {'moving', record}
-end
-
--- A task comes from another shard; coming twice changes nothing.
-function commands.arrive(id, record)
-  if redis.call('HEXISTS', STATES, id) == 1 then
-    return {'done'}
-  end
-  local parts = cjson.decode(record)
-  local number = redis.call('HINCRBY', COUNTS, 'number', 1) - 1
-  redis.call('HINCRBY', COUNTS, 'submitted', 1)
-  redis.call('HINCRBY', COUNTS, 'open', 1)
-  note('command', 'arrive', 'task', id)
-  if string.sub(parts[2], 1, 9) == 'archived:' then
+    redis.call('HSET', TASKS, id, parts[1])
     redis.call('HSET', STATES, id, parts[2])
-    redis.call('HINCRBY', COUNTS, 'open', -1)
-    redis.call('HINCRBY', COUNTS, 'closed', 1)
+    local s = load(id)
+    s.rank = string.sub(s.rank, 1, RANK_LENGTH - 13) .. string.format('%013x', number)
+    for n = 0, s.entries - 1 do
+      redis.call('HSET', HISTORY, n .. ':' .. id, parts[3 + n])
+    end
+    save(id, s)
+    place(id, s)
+    if not is_closed(s) and #s.after == 0 then
+      tell(id, s.stage)
+    end
+    settle(id)
     return {'done'}
   end
-  redis.call('HSET', TASKS, id, parts[1])
-  redis.call('HSET', STATES, id, parts[2])
-  local s = load(id)
-  s.rank = string.sub(s.rank, 1, RANK_LENGTH - 13) .. string.format('%013x', number)
-  for n = 0, s.entries - 1 do
-    redis.call('HSET', HISTORY, n .. ':' .. id, parts[3 + n])
+
+  -- A task has arrived elsewhere.
+  function commands.departed(id)
+    local record = redis.call('HGET', MOVING, id)
+    if not record then
+      return {'counted', 0}
+    end
+    redis.call('HDEL', MOVING, id)
+    local packed_state = cjson.decode(record)[2]
+    local closed = string.sub(packed_state, 1, 9) == 'archived:' or not ROLE[cjson.decode(packed_state)[1]]
+    redis.call('HINCRBY', COUNTS, 'submitted', -1)
+    redis.call('HINCRBY', COUNTS, closed and 'closed' or 'open', -1)
+    return {'counted', 1}
   end
-  save(id, s)
-  place(id, s)
-  if not is_closed(s) and #s.after == 0 then
-    tell(id, s.stage)
+
+  -- A client that ends needs no answer again.
+  function commands.leave(name)
+    return {'counted', redis.call('HDEL', REQUESTS, name)}
   end
-  settle(id)
-  return {'done'}
 end
 
--- A task has arrived elsewhere.
-function commands.departed(id)
-  local record = redis.call('HGET', MOVING, id)
-  if not record then
-    return {'counted', 0}
-  end
-  redis.call('HDEL', MOVING, id)
-  local packed_state = cjson.decode(record)[2]
-  local closed = string.sub(packed_state, 1, 9) == 'archived:' or not NEXT[cjson.decode(packed_state)[1]]
-  redis.call('HINCRBY', COUNTS, 'submitted', -1)
-  redis.call('HINCRBY', COUNTS, closed and 'closed' or 'open', -1)
-  return {'counted', 1}
+if not commands[command] then
+  seldom()
 end
 
--- A client that ends needs no answer again.
-function commands.leave(name)
-  return {'counted', redis.call('HDEL', REQUESTS, name)}
-end
-
--- A request that comes again, because its answer was lost, is answered again and carried out no second time.
+-- A request that comes again, because its answer was lost, is answered again and carried out no second time. Of each client
+-- "<request>|<answer>|<what a claim got>" is kept.
 if request ~= '' then
   local known = redis.call('HGET', REQUESTS, client)
-  if known then
-    local last = cjson.decode(known)
-    if last[1] == request then
-      if last[2] ~= 'state' then
-        return {last[2]}
-      end
-      local s = load(last[3])
-      if s.fence == last[4] and s.expires then
-        return whole(last[3], s)
-      end
-      return {'none'}
+  if known and string.sub(known, 1, #request + 1) == request .. '|' then
+    local kind, fence, id = string.match(known, '^([^|]*)|(%d*) ?(.*)$', #request + 2)
+    if kind ~= 'state' then
+      return {kind}
     end
+    local s = load(id)
+    if s and s.expires and s.fence == tonumber(fence) then
+      return whole(id, s)
+    end
+    return {'none'}
   end
 end
 
-local answer = commands[command](unpack(ARGV, 11))
+local answer = commands[command](unpack(ARGV, 5))
 
 if request ~= '' then
-  local kept = {request, answer[1]}
-  if answer[1] == 'state' then
-    local s = cjson.decode(answer[3])
-    local first = cjson.decode(answer[2])
-    kept[3], kept[4] = first.id, s[2]
-  end
-  redis.call('HSET', REQUESTS, client, cjson.encode(kept))
+  redis.call('HSET', REQUESTS, client, request .. '|' .. answer[1] .. '|' .. granted)
 end
 return answer

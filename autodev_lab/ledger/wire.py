@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from autodev_lab.errors import LabError
 from autodev_lab.records import Lease, Result, Stage, StageResult, Task, TaskState
@@ -46,15 +47,14 @@ def rank_of(task: Task) -> str:
 
 def task_to_json(task: Task) -> str:
     """A task as one JSON object."""
-    return json.dumps(_TASK.dump_python(task), separators=(",", ":"))
+    return to_json(task, inf_nan_mode="constants").decode()
 
 
 def result_to_json(result: Result | None) -> str:
     """A result as a JSON object with one key, the result's kind."""
     if result is None:
         return "null"
-    kind = type(result).__name__
-    return json.dumps({kind: _RESULTS[kind].dump_python(result)}, separators=(",", ":"))
+    return to_json({type(result).__name__: result}, inf_nan_mode="constants").decode()
 
 
 def read_state(task: str, state: str, history: Sequence[str]) -> TaskState:
@@ -66,7 +66,7 @@ def read_state(task: str, state: str, history: Sequence[str]) -> TaskState:
         If one of them was not written by this version of the lab.
     """
     try:
-        read = _TASK.validate_python(json.loads(task))
+        read = _TASK.validate_json(task)
         stage_name, fence, tries, reworks, reason, agent_id, expires, _, _, *waits = json.loads(state)
         stage = Stage(stage_name)
         lease = Lease(agent_id, ROLE_OF_STAGE[stage], fence, float(expires)) if expires else None

