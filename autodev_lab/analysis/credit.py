@@ -76,7 +76,7 @@ def causal_credit(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     means = rows.groupby(["left_out", "task_id"], sort=True)[column].mean().astype(np.float64)
     grouped = means.groupby(level="left_out", sort=True)
     effect, size = grouped.mean(), grouped.size()
-    error = grouped.std(ddof=1).fillna(math.inf) / np.sqrt(size)
+    error: pd.Series[float] = grouped.std(ddof=1).fillna(math.inf) / np.sqrt(size)
     reach = error * stats.t.ppf(0.975, np.maximum(1, size - 1))
     return pd.DataFrame({"effect": effect, "low": effect - reach, "high": effect + reach, "tasks": size})
 
