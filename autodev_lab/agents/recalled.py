@@ -43,7 +43,7 @@ class RecalledHistory:
     Parameters
     ----------
     strength
-        How far the risk moves when all of very many failed is twice how far it moves from one half to there.
+        Twice the most that the risk moves, which it does when all of very many failed, or none of them.
 
     Examples
     --------

@@ -311,15 +311,17 @@ def _agreements(rows: pd.DataFrame, seed: int) -> tuple[dict[str, object], list[
 
 
 def _rank_of(items: pd.DataFrame, lessons: pd.DataFrame | None) -> tuple[dict[str, object], str]:
-    """Where planted lessons stand among those of their own package, in correct tasks and then in candidates saved."""
-    places: dict[str, int] = {}
-    for name, row in items.iterrows():
+    """In how many packages the planted lesson is the most helpful, in correct tasks and in candidates saved."""
+    first = dict.fromkeys(("effect", "saved"), 0)
+    for _, row in items.iterrows():
         others = lessons[lessons["package"] == row["package"]] if lessons is not None else items.iloc[:0]
-        better = [(one["effect"], one["saved"]) > (row["effect"], row["saved"]) for _, one in others.iterrows()]
-        places[str(name)] = 1 + sum(better)
-    first = sum(place == 1 for place in places.values())
-    rank: dict[str, object] = {"first": first, "of": len(places), "places": places}
-    return rank, f"Planted lessons are the most helpful of their package in {first} of {len(places)} packages."
+        for name in first:
+            first[name] += not (others[name] >= row[name]).any()
+    rank: dict[str, object] = {"first_in_correct": first["effect"], "first_in_saved": first["saved"], "of": len(items)}
+    return rank, (
+        f"Planted lessons are the most helpful of their package in {first['effect']} of {len(items)} packages by "
+        f"correct tasks, and in {first['saved']} by candidates saved."
+    )
 
 
 def _credit_in_words(items: pd.DataFrame) -> list[str]:
