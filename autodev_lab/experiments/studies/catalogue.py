@@ -22,7 +22,7 @@ def _credit() -> Study:
     return CreditStudy()
 
 
-STUDIES: Mapping[str, Callable[[], Study]] = {"credit": _credit, "retrieval": _retrieval}
+STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "credit": _credit}
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
 
