@@ -18,15 +18,16 @@ from autodev_lab.agents import (
     Timing,
 )
 from autodev_lab.agents.outcomes import outcome_of
+from autodev_lab.agents.recalled import FileCaution, RecalledHistory
 from autodev_lab.decisions import PRODUCTION_POWER, Gate, HumanTwin, LabelQuality, check_gate_names, make_gate
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
-from autodev_lab.learning import PatternLibrary
+from autodev_lab.learning import PatternLibrary, SimilarFixes
 from autodev_lab.ledger.bus import InMemoryEventBus
 from autodev_lab.ledger.in_memory import InMemoryLedger
-from autodev_lab.memory import InMemoryMemory
-from autodev_lab.protocols import Environment, Human, Memory, Oracle, PatternLearner, Runtime, Solver
+from autodev_lab.memory import InMemoryMemory, SealedMemory
+from autodev_lab.protocols import Environment, Human, LinkedMemory, Memory, Oracle, PatternLearner, Runtime, Solver
 from autodev_lab.records import (
     Attempt,
     Change,
@@ -53,12 +54,17 @@ class TeamSpec:
     developers
         Number of developers; there is one agent of every other role.
     memory
-        ``"shared"``: all agents use one memory. ``"isolated"``: each agent has its own.
+        ``"shared"``: all agents use one memory. ``"isolated"``: each agent has its own. ``"none"``: nobody remembers
+        anything.
     order
         How developers order candidates: ``"learned"``, ``"uniform"``, ``"static"`` (a hand-made order) or
         ``"placebo"`` (learned, with the records assigned to the wrong patterns) or ``"oracle"`` (knows the injector).
     patterns
         ``"learning"``: developers learn as they go. ``"frozen"``: they were given lessons, and learn no more.
+    recall
+        ``"noted"``: what agents find in memory for a task is noted, and nothing they do depends on it. ``"used"``:
+        developers, the reviewer and the deployer act on it; see `autodev_lab.learning.SimilarFixes` and
+        `autodev_lab.agents.recalled`.
     policy, risk, calibrator
         The gate; see `autodev_lab.decisions.make_gate`.
     budget
@@ -82,6 +88,7 @@ class TeamSpec:
     memory: str = "shared"
     order: str = "learned"
     patterns: str = "learning"
+    recall: str = "noted"
     policy: str = "published"
     risk: str = ""
     calibrator: str = ""
@@ -100,9 +107,10 @@ class TeamSpec:
         if self.developers < 1:
             raise LabError(f"developers is {self.developers}; a team needs at least 1")
         for name, value, allowed in (
-            ("memory", self.memory, ("shared", "isolated")),
+            ("memory", self.memory, ("shared", "isolated", "none")),
             ("order", self.order, ("learned", "uniform", "static", "placebo", "oracle")),
             ("patterns", self.patterns, ("learning", "frozen")),
+            ("recall", self.recall, ("noted", "used")),
         ):
             if value not in allowed:
                 raise LabError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
@@ -190,6 +198,8 @@ class Platform:
         The spec's unless another is given; it learns, so a gate serves one platform.
     patterns
         Makes a developer's knowledge of patterns on its memory.
+    memory
+        Makes a memory: one for all or one an agent, as the spec says.
     """
 
     def __init__(
@@ -203,19 +213,21 @@ class Platform:
         runtime: Runtime | None = None,
         gate: Gate | None = None,
         patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
+        memory: Callable[[], LinkedMemory] = InMemoryMemory,
     ) -> None:
         self.runtime: Runtime = runtime or VirtualRuntime(seed=stable_seed(seed, "scheduler"))
         bus = InMemoryEventBus(self.runtime)
         self.ledger = InMemoryLedger(self.runtime, bus, max_tries=spec.max_tries)
         self._bus = bus
         self._spec = spec
-        shared = InMemoryMemory()
+        shared = SealedMemory(memory()) if spec.memory == "none" else memory()
+        used = spec.recall == "used"
         timing = Timing(spec.lease_seconds, spec.poll_seconds)
         decider = gate or spec.gate()
 
         def surroundings() -> Surroundings:
-            memory: Memory = shared if spec.memory == "shared" else InMemoryMemory()
-            return Surroundings(self.runtime, self.ledger, bus, environment, memory, seed, timing)
+            home = memory() if spec.memory == "isolated" else shared
+            return Surroundings(self.runtime, self.ledger, bus, environment, home, seed, timing)
 
         architect = Architect("architect-1", surroundings(), budget=spec.budget)
         homes = [surroundings() for _ in range(spec.developers)]
@@ -223,17 +235,24 @@ class Platform:
         self.agents: tuple[Agent, ...] = (
             architect,
             *(
-                Developer(f"developer-{number}", home, solver=solver, patterns=library)
+                Developer(
+                    f"developer-{number}",
+                    home,
+                    solver=solver,
+                    patterns=library,
+                    similar=SimilarFixes() if used else None,
+                )
                 for number, (home, library) in enumerate(zip(homes, self.libraries, strict=True), start=1)
             ),
             Tester("tester-1", surroundings()),
-            Reviewer("reviewer-1", surroundings()),
+            Reviewer("reviewer-1", surroundings(), caution=FileCaution() if used else None),
             Deployer(
                 "deployer-1",
                 surroundings(),
                 risk=decider.risk,
                 calibrator=decider.calibrator,
                 policy=decider.policy,
+                history=RecalledHistory() if used else None,
             ),
             Monitor("monitor-1", surroundings()),
         )
@@ -285,6 +304,7 @@ def run_stream(
     gate: Gate | None = None,
     runtime: Runtime | None = None,
     patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
+    memory: Callable[[], LinkedMemory] = InMemoryMemory,
     progress: Callable[[int, int], None] | None = None,
 ) -> StreamRun:
     """Run a stream with one team and join truth to what came out.
@@ -293,7 +313,7 @@ def run_stream(
     ----------
     items
         The stream, or any part of it.
-    environment, spec, solver, seed, gate, runtime, patterns, progress
+    environment, spec, solver, seed, gate, runtime, patterns, memory, progress
         See `Platform`.
     oracle
         Judges changes after the run, and stands behind the Human twin. Agents never see it.
@@ -320,7 +340,15 @@ def run_stream(
         minutes=spec.human_minutes,
     )
     platform = Platform(
-        environment, spec, solver=solver, human=person, seed=seed, runtime=runtime, gate=gate, patterns=patterns
+        environment,
+        spec,
+        solver=solver,
+        human=person,
+        seed=seed,
+        runtime=runtime,
+        gate=gate,
+        patterns=patterns,
+        memory=memory,
     )
     finished_at, states = platform.run((item.task for item in known), progress)
     records = sorted(

@@ -1,4 +1,4 @@
-"""The architect: reproduces the failure, localises it, estimates how hard it is, and plans the effort."""
+"""The architect: reproduces the failure, localises it, looks for tasks like it, and plans the effort."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from autodev_lab.agents.base import Agent, Move, Surroundings
-from autodev_lab.records import Claim, MemoryItem, Plan, Role, Stage, Suspect
+from autodev_lab.records import Claim, Link, MemoryItem, Plan, Role, Stage, Suspect
 from autodev_lab.solvers.repair.localisation import ochiai
 
 __all__ = ["Architect", "complexity_of"]
+
+_FILES = 3
+_HOPS = 2
+_NOTED = 10
 
 
 def complexity_of(suspects: Sequence[Suspect]) -> float:
@@ -59,9 +63,15 @@ class Architect(Agent):
         diagnosis, _ = await self.call(lambda: self.environment.diagnose(task))
         suspects = ochiai(diagnosis)
         query = f"{task.title} {' '.join(diagnosis.failing)}"
-        similar = tuple(hit.item.task_id for hit in self.memory.search(query, collection="tasks", k=self._similar))
+        files = tuple(dict.fromkeys(suspect.path for suspect in suspects))[:_FILES]
+        asking = self.asking(task)
+        similar = tuple(hit.item.task_id for hit in asking.search(query, collection="tasks", k=self._similar))
+        for path in files:
+            asking.impact(path, _HOPS, k=_NOTED)
         self.memory.add(
             MemoryItem("tasks", query, {"package": task.package}, task.id, self.agent_id, self.runtime.now())
         )
-        plan = Plan(task.id, suspects, complexity_of(suspects), self._budget, similar, diagnosis.total_failed)
+        self.memory.link(Link(task.id, "SUSPECTS", path) for path in files)
+        failing = diagnosis.total_failed
+        plan = Plan(task.id, suspects, complexity_of(suspects), self._budget, similar, failing, asking.noted)
         return Move(Stage.PLANNED, plan)

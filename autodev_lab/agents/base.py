@@ -10,9 +10,10 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
+from autodev_lab.agents.asking import Asking
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
-from autodev_lab.protocols import Environment, EventBus, Ledger, Memory, Runtime
+from autodev_lab.protocols import Environment, EventBus, Ledger, LinkedMemory, Runtime
 from autodev_lab.records import Attempt, Change, Claim, Cost, Event, Refusal, Result, Role, Stage, Task, TaskState
 from autodev_lab.workflow import stages_of
 
@@ -47,7 +48,7 @@ class Surroundings:
     ledger: Ledger
     bus: EventBus
     environment: Environment
-    memory: Memory
+    memory: LinkedMemory
     seed: int
     timing: Timing = Timing()
 
@@ -106,6 +107,10 @@ class Agent(ABC):
     def rng(self, *parts: str | int) -> np.random.Generator:
         """A generator that depends on the agent's seed and the parts alone, not on what happened before."""
         return np.random.Generator(np.random.PCG64(stable_seed(self._seed, self.agent_id, *parts)))
+
+    def asking(self, task: Task) -> Asking:
+        """Questions to one's memory about a task; what they note belongs into the result that they help to."""
+        return Asking(self.memory, task, agent_id=self.agent_id, role=self.role, at=self.runtime.now())
 
     async def call(self, function: Callable[[], tuple[T, Cost]]) -> tuple[T, Cost]:
         """Run a plain function on the runtime and count the virtual seconds it keeps the agent busy."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import ClassVar
 
 from autodev_lab.agents.base import Agent, Move, Surroundings, last_result
-from autodev_lab.agents.labels import COLLECTION, label_of, read_label, write_label
+from autodev_lab.agents.labels import COLLECTION, files_of, label_of, read_label, write_label
 from autodev_lab.agents.outcomes import outcome_of
+from autodev_lab.agents.recalled import RecalledHistory
 from autodev_lab.decisions import lines_of
 from autodev_lab.protocols import Calibrator, Policy, RiskModel
 from autodev_lab.records import (
@@ -18,6 +19,8 @@ from autodev_lab.records import (
     Claim,
     Event,
     Evidence,
+    Link,
+    Outcome,
     Plan,
     Review,
     RiskAssessment,
@@ -29,6 +32,8 @@ from autodev_lab.records import (
 from autodev_lab.workflow import TERMINAL_STAGES
 
 __all__ = ["ROLLOUT_SHARES", "Deployer"]
+
+_DECISIONS = 10
 
 ROLLOUT_SHARES: Mapping[Stage, float] = {Stage.CANARY: 0.1, Stage.STAGING: 0.3, Stage.PRODUCTION: 0.6}
 """Share of production traffic seen by the end of each rollout stage; the monitor sees the rest. An assumption."""
@@ -46,6 +51,8 @@ class Deployer(Agent):
     risk, calibrator, policy
         How a change is assessed and what follows from it. Labels reach them through the memory's `decisions`
         collection, so deployers who share a memory learn together.
+    history
+        What became of similar changes, which are looked for in any case, does this to the risk; nothing unless given.
     """
 
     role: ClassVar[Role] = Role.DEPLOYER
@@ -59,11 +66,13 @@ class Deployer(Agent):
         risk: RiskModel,
         calibrator: Calibrator,
         policy: Policy,
+        history: RecalledHistory | None = None,
     ) -> None:
         super().__init__(agent_id, surroundings)
         self._risk = risk
         self._calibrator = calibrator
         self._policy = policy
+        self._history = history
         self._decided: dict[str, None] = {}
         self._cursor = -1
 
@@ -93,12 +102,18 @@ class Deployer(Agent):
             last_result(state, Review),
             state.reworks,
         )
+        asking = self.asking(task)
+        paths = dict.fromkeys(edit.path for edit in change.edits)
+        query = " ".join((task.title, *paths))
+        past = asking.search(query, collection=COLLECTION, k=_DECISIONS, filters={"package": task.package})
         score = self._risk.assess(evidence)
+        if self._history is not None:
+            score = self._history.applied(score, past)
         confidence = self._calibrator.confidence(score.risk)
         assessment = RiskAssessment(task.id, score.factors, score.risk, confidence, lines_of(evidence), score.reason)
         decision = self._policy.decide(assessment, self.rng("decide", task.id, state.reworks))
-        if score.reason:
-            decision = replace(decision, reasons=(*decision.reasons, score.reason))
+        reasons = (*decision.reasons, score.reason) if score.reason else decision.reasons
+        decision = replace(decision, reasons=reasons, retrieved=asking.noted)
         self._decided[task.id] = None
         escalated = decision.action is Action.REQUEST_REVIEW
         return Move(Stage.ESCALATED if escalated else Stage.CLEARED, decision)
@@ -122,9 +137,10 @@ class Deployer(Agent):
         del self._decided[task_id]
         label = label_of(state, outcome)
         if label is not None:
-            self.memory.add(
+            item = self.memory.add(
                 write_label(label, outcome, state.task.title, agent_id=self.agent_id, at=self.runtime.now())
             )
+            self.memory.link((Link(item.id, "DECIDES", task_id), *_changes(item.id, outcome)))
 
     def _catch_up(self) -> None:
         """Learn from every label in memory that has not been seen, whoever wrote it."""
@@ -133,3 +149,8 @@ class Deployer(Agent):
             label = read_label(item)
             self._risk.learn(label)
             self._calibrator.learn(label)
+
+
+def _changes(item_id: str, outcome: Outcome) -> tuple[Link, ...]:
+    """Links from a decision to the files of its change."""
+    return tuple(Link(item_id, "CHANGES", path) for path in files_of(outcome))

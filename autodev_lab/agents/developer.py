@@ -1,16 +1,20 @@
-"""The developer: looks for a change within the plan's budget, and learns which patterns work."""
+"""The developer: asks what worked on tasks like this one, looks for a change, and learns which patterns work."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from autodev_lab.agents.base import Agent, Move, Surroundings, changes_of, last_result
 from autodev_lab.agents.outcomes import outcome_of
+from autodev_lab.learning import SimilarFixes
 from autodev_lab.protocols import PatternLearner, Solver
 from autodev_lab.records import Attempt, Change, Claim, Cost, Event, Plan, Role, Stage, Task, TaskContext, TaskState
 from autodev_lab.workflow import TERMINAL_STAGES
 
 __all__ = ["Developer"]
+
+_ATTEMPTS = 5
 
 
 class Developer(Agent):
@@ -24,13 +28,24 @@ class Developer(Agent):
         What finds changes.
     patterns
         What is known of patterns; shared with other developers if it lives in a shared memory.
+    similar
+        How attempts on similar tasks, which are looked for in any case, count in what is known; not unless given.
     """
 
     role: ClassVar[Role] = Role.DEVELOPER
     listens: ClassVar[frozenset[Stage]] = TERMINAL_STAGES
 
-    def __init__(self, agent_id: str, surroundings: Surroundings, *, solver: Solver, patterns: PatternLearner) -> None:
+    def __init__(
+        self,
+        agent_id: str,
+        surroundings: Surroundings,
+        *,
+        solver: Solver,
+        patterns: PatternLearner,
+        similar: SimilarFixes | None = None,
+    ) -> None:
         super().__init__(agent_id, surroundings)
+        self._similar = similar
         self._solver = solver
         self._patterns = patterns
         self._proposed: dict[str, None] = {}
@@ -44,7 +59,10 @@ class Developer(Agent):
         if budget <= 0:
             return Move(Stage.ABANDONED, Attempt(task.id, None))
         rejected = (*await self._changes_of_parent(task), *changes_of(state))
-        patterns = dict(self._patterns.records())
+        asking = self.asking(task)
+        hits = asking.search_others(f"{task.title} {task.body}", collection="patterns", k=_ATTEMPTS)
+        known = self._patterns.records()
+        patterns = dict(known) if self._similar is None else self._similar.records(known, hits)
         rng = self.rng("solve", task.id, spent)
 
         def work() -> tuple[Attempt, Cost]:
@@ -55,6 +73,7 @@ class Developer(Agent):
             return attempt, opening + looking + solving
 
         attempt, _ = await self.call(work)
+        attempt = replace(attempt, retrieved=asking.noted)
         self._patterns.observe(task, attempt.trials, agent_id=self.agent_id, at=self.runtime.now())
         if attempt.change is None:
             return Move(Stage.ABANDONED, attempt)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from autodev_lab.records import Label, LabelSource, MemoryItem, Outcome, TaskState
 
-__all__ = ["COLLECTION", "label_of", "read_label", "write_label"]
+__all__ = ["COLLECTION", "file_fact", "files_of", "label_of", "read_label", "write_label"]
 
 COLLECTION = "decisions"
 """The memory's collection of labelled decisions; deployers who share a memory learn from one another's."""
 
 _FACTOR = "factor:"
 _PATTERN = "pattern:"
+_FILE = "file:"
+
+
+def file_fact(path: str) -> Mapping[str, str]:
+    """What finds the decisions on changes of a file, as a filter of a search."""
+    return {_FILE + path: str(True)}
 
 
 def label_of(state: TaskState, outcome: Outcome) -> Label | None:
@@ -53,8 +61,17 @@ def write_label(label: Label, outcome: Outcome, title: str, *, agent_id: str, at
     }
     facts.update({_FACTOR + name: value for name, value in label.factors.items()})
     facts.update({_PATTERN + pattern: True for pattern in label.patterns})
+    paths = files_of(outcome)
+    facts.update({_FILE + path: True for path in paths})
     action = outcome.decision.action if outcome.decision is not None else "undecided"
-    return MemoryItem(COLLECTION, f"{action} {title} {outcome.stage}", facts, label.task_id, agent_id, at)
+    text = " ".join((action, title, outcome.stage, *paths))
+    return MemoryItem(COLLECTION, text, facts, label.task_id, agent_id, at)
+
+
+def files_of(outcome: Outcome) -> tuple[str, ...]:
+    """Files that the change of an outcome touches, each once."""
+    edits = outcome.change.edits if outcome.change is not None else ()
+    return tuple(dict.fromkeys(edit.path for edit in edits))
 
 
 def read_label(item: MemoryItem) -> Label:

@@ -1,16 +1,21 @@
-"""The reviewer: judges a change by linter, security scanner, complexity and size, and can send it back."""
+"""The reviewer: judges a change by linter, security scanner, complexity, size and past decisions on its files."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
-from autodev_lab.agents.base import Agent, Move, last_result
+from autodev_lab.agents.base import Agent, Move, Surroundings, last_result
+from autodev_lab.agents.labels import COLLECTION, file_fact
+from autodev_lab.agents.recalled import FileCaution
 from autodev_lab.records import Attempt, Claim, Inspection, Review, Role, Stage
 
 __all__ = ["Reviewer", "review"]
 
 _MAX_LINES = 60
 _MAX_ADDED_COMPLEXITY = 5
+_FILES = 3
+_DECISIONS = 5
 
 
 def review(inspection: Inspection) -> Review:
@@ -43,9 +48,22 @@ def review(inspection: Inspection) -> Review:
 
 
 class Reviewer(Agent):
-    """Reviews each tested change."""
+    """Reviews each tested change.
+
+    Parameters
+    ----------
+    agent_id, surroundings
+        As for every agent.
+    caution
+        What past decisions on the files of a change, which are looked for in any case, do to its quality; nothing
+        unless given.
+    """
 
     role: ClassVar[Role] = Role.REVIEWER
+
+    def __init__(self, agent_id: str, surroundings: Surroundings, *, caution: FileCaution | None = None) -> None:
+        super().__init__(agent_id, surroundings)
+        self._caution = caution
 
     async def act(self, claim: Claim) -> Move:
         """Inspect the change and judge it; APPROVED or REJECTED."""
@@ -53,5 +71,13 @@ class Reviewer(Agent):
         if change is None:
             raise LookupError(f"task {claim.task.id} was tested without a change")
         inspection, _ = await self.call(lambda: self.environment.inspect(claim.task, change))
-        verdict = review(inspection)
+        asking = self.asking(claim.task)
+        past = [
+            hit
+            for path in tuple(dict.fromkeys(edit.path for edit in change.edits))[:_FILES]
+            for hit in asking.search(path, collection=COLLECTION, k=_DECISIONS, filters=file_fact(path))
+        ]
+        verdict = replace(review(inspection), retrieved=asking.noted)
+        if self._caution is not None:
+            verdict = self._caution.applied(verdict, past)
         return Move(Stage.APPROVED if verdict.approved else Stage.REJECTED, verdict)

@@ -1,4 +1,4 @@
-"""The data dictionary of `outcomes.parquet`: every column, its type, unit and meaning, with a version.
+"""The data dictionary of a run's tables: every column, its type, unit and meaning, with a version.
 
 The engine writes by it, the analysis reads by it, and `docs/data-dictionary.md` is `to_markdown()` (a test compares).
 """
@@ -11,7 +11,17 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-__all__ = ["COLUMNS", "KEY", "VERSION", "Column", "Kind", "schema", "to_markdown", "version_of"]
+__all__ = [
+    "COLUMNS",
+    "KEY",
+    "RETRIEVAL_COLUMNS",
+    "VERSION",
+    "Column",
+    "Kind",
+    "schema",
+    "to_markdown",
+    "version_of",
+]
 
 VERSION = 2
 """Grows when a column is added, removed or changes its meaning."""
@@ -117,6 +127,33 @@ COLUMNS: tuple[Column, ...] = (
     ),
 )
 
+RETRIEVAL_COLUMNS: tuple[Column, ...] = (
+    Column("arm", Kind.TEXT, "", "Name of the arm, without the suffix of a twin."),
+    Column("twin", Kind.YES_NO, "", "Whether this cell is the twin."),
+    Column("replicate", Kind.INTEGER, "", "Replicate, from 0."),
+    Column("package", Kind.TEXT, "", "Package of the task that was worked on."),
+    Column("task_id", Kind.TEXT, "", "The task that was worked on."),
+    Column("depth", Kind.INTEGER, "", "Follow-ups between this task and an original one."),
+    Column("stage", Kind.TEXT, "", "Stage whose result the answer went into."),
+    Column("agent", Kind.TEXT, "", "Agent that asked."),
+    Column("role", Kind.TEXT, "", "Its role."),
+    Column("at", Kind.NUMBER, "virtual s", "When it asked."),
+    Column("question", Kind.INTEGER, "", "Number of the question within the task, from 0."),
+    Column("collection", Kind.TEXT, "", "Collection that was searched; empty where links were followed."),
+    Column("mode", Kind.TEXT, "", "Search mode, or impact where links were followed back from an id."),
+    Column("query", Kind.TEXT, "", "Words that were looked for, or that id."),
+    Column("k", Kind.INTEGER, "items", "Most that was wanted."),
+    Column("rank", Kind.INTEGER, "", "Place of the item in the answer, from 1; 0 in the one row of an empty answer."),
+    Column("item", Kind.TEXT, "", "Id of the item, within the memory of `memory`.", optional=True),
+    Column("item_task", Kind.TEXT, "", "Task that the item was remembered of.", optional=True),
+    Column("score", Kind.NUMBER, "", "Score of the hit in the unit of its mode; of links 1 / steps.", optional=True),
+    Column("memory", Kind.TEXT, "", "Whose memory was asked: shared, or the agent's own by its id."),
+    Column("solved", Kind.YES_NO, "", "Outcome of the task: see above."),
+    Column("correct", Kind.YES_NO, "", "Outcome of the task: see above."),
+    Column("candidates", Kind.INTEGER, "candidates", "Outcome of the task: see above."),
+)
+"""Of `retrievals.parquet`: one row an item that an agent's question to its memory brought up."""
+
 KEY: tuple[str, ...] = ("arm", "twin", "replicate", "task_id")
 """Columns that identify a row."""
 
@@ -161,11 +198,28 @@ def to_markdown(columns: Sequence[Column] = COLUMNS) -> str:
         "| column | type | unit | may be missing | meaning |",
         "|---|---|---|---|---|",
     ]
+    lines += _rows(columns)
     lines += [
+        "",
+        "## `retrievals.parquet`",
+        "",
+        "What agents asked their memories while they worked on a task, one row an item that came back, with the task's",
+        "outcome: the tasks in which an item was retrieved, and how many of them succeeded, are one `groupby` away",
+        "(`autodev_lab.analysis.credit.observed_credit`). Sorted by cell, task, question and rank; the same seed gives",
+        "the same bytes. Made from the cells' traces, so it can be made again.",
+        "",
+        "| column | type | unit | may be missing | meaning |",
+        "|---|---|---|---|---|",
+        *_rows(RETRIEVAL_COLUMNS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(columns: Sequence[Column]) -> list[str]:
+    return [
         f"| `{column.name}` | {column.kind} | {column.unit} | {'yes' if column.optional else ''} | {column.meaning} |"
         for column in columns
     ]
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from autodev_lab.decisions import PRODUCTION_POWER, plugin_hashes
 from autodev_lab.errors import LabError
@@ -30,6 +38,10 @@ __all__ = [
     "load_experiment",
     "make_plan",
 ]
+
+_NEUTRAL: Mapping[str, object] = {"recall": "noted"}
+"""Options that came after arms had been registered, and the value that leaves an arm as it was: it is not written
+down, so that an arm which does without the option has the hash that it was registered with."""
 
 TWIN_SUFFIX = "_twin"
 """Appended to an arm's name where a twin needs a name of its own."""
@@ -108,6 +120,8 @@ class Arm(BaseModel):
 
     `patterns` is ``learning``, or ``frozen``: lessons first, and nothing learned on the stream itself.
 
+    `recall` is ``noted``, or ``used``: agents act on what they find in memory for a task.
+
     An arm that names a `policy` has the risk model and calibrator that go with it unless it names them as well; an arm
     that names no policy has the gate of the parameters but for what it names.
     """
@@ -116,12 +130,18 @@ class Arm(BaseModel):
 
     description: str
     developers: int | Literal["team"] = 1
-    memory: Literal["shared", "isolated"] = "shared"
+    memory: Literal["shared", "isolated", "none"] = "shared"
     order: Literal["learned", "uniform", "static", "placebo", "oracle"] = "learned"
     patterns: Literal["learning", "frozen"] = "learning"
+    recall: Literal["noted", "used"] = "noted"
     policy: str = ""
     risk: str = ""
     calibrator: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        data: dict[str, object] = handler(self)
+        return {name: value for name, value in data.items() if name not in _NEUTRAL or value != _NEUTRAL[name]}
 
     def team(self, parameters: Parameters) -> TeamSpec:
         """The team this arm stands for under the parameters."""
@@ -131,6 +151,7 @@ class Arm(BaseModel):
             memory=self.memory,
             order=self.order,
             patterns=self.patterns,
+            recall=self.recall,
             policy=self.policy or parameters.policy,
             risk=self.risk or (parameters.risk if inherits else ""),
             calibrator=self.calibrator or (parameters.calibrator if inherits else ""),

@@ -7,6 +7,7 @@
       attrition.csv      what was built and what was left out, by package and reason
       cells/             NAME.parquet, NAME.trace.gz, and NAME.json, written last: a cell without it is not done
       outcomes.parquet   all cells in canonical order
+      retrievals.parquet what agents asked their memories, from the traces (experiments with a team)
       summary.json       what `--json` prints
       figures/, notebook/
 
@@ -76,6 +77,7 @@ class RunDirectory:
         self.tasks = path / "tasks.jsonl"
         self.attrition = path / "attrition.csv"
         self.outcomes = path / "outcomes.parquet"
+        self.retrievals = path / "retrievals.parquet"
         self.summary = path / "summary.json"
 
     @property

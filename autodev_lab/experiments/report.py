@@ -102,6 +102,7 @@ def artifacts(directory: RunDirectory) -> dict[str, str]:
     known = {
         "run": directory.path,
         "outcomes": directory.outcomes,
+        "retrievals": directory.retrievals,
         "summary": directory.summary,
         "summary_text": directory.path / "summary.txt",
         "tasks": directory.tasks,

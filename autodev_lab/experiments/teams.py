@@ -9,6 +9,7 @@ from autodev_lab.experiments.design import Cell
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.jobs import JobRunner, cell_key
 from autodev_lab.experiments.report import write_report
+from autodev_lab.experiments.retrievals import write_retrievals
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, Job
 from autodev_lab.experiments.worlds import maker_of
@@ -88,6 +89,8 @@ class TeamConduct:
 
     def report(self, done: int, *, draw: bool) -> tuple[dict[str, object], str]:
         """See `Conduct`."""
+        if draw:
+            write_retrievals(self._plan, self._directory)
         return write_report(self._plan, self._directory, done=done, draw=draw)
 
     def mirror(self, summary: Mapping[str, object]) -> None:

@@ -3,5 +3,6 @@
 from autodev_lab.learning.exchange import read_patterns, write_patterns
 from autodev_lab.learning.frozen import FrozenPatterns
 from autodev_lab.learning.patterns import PatternLibrary
+from autodev_lab.learning.similar import SimilarFixes
 
-__all__ = ["FrozenPatterns", "PatternLibrary", "read_patterns", "write_patterns"]
+__all__ = ["FrozenPatterns", "PatternLibrary", "SimilarFixes", "read_patterns", "write_patterns"]

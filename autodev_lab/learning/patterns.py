@@ -98,7 +98,8 @@ class PatternLibrary:
         """Remember what an attempt showed; an attempt that tried nothing leaves no trace."""
         if not trials:
             return
-        text = f"{task.title} {' '.join(trial.pattern for trial in trials if trial.successes)}"
+        worked = (trial.pattern for trial in trials if trial.successes)
+        text = " ".join(part for part in (task.title, task.body, *worked) if part)
         facts = {"package": task.package, "kind": "trial", **facts_of_trials(trials)}
         self._memory.add(MemoryItem(_COLLECTION, text, facts, task.id, agent_id, at))
 

@@ -5,5 +5,6 @@ from autodev_lab.memory.embedders import MiniLmEmbedder
 from autodev_lab.memory.hashed_embedder import HashedEmbedder
 from autodev_lab.memory.in_memory import InMemoryMemory
 from autodev_lab.memory.rebuild import rebuild_memory
+from autodev_lab.memory.sealed import SealedMemory
 
-__all__ = ["EmbeddedMemory", "HashedEmbedder", "InMemoryMemory", "MiniLmEmbedder", "rebuild_memory"]
+__all__ = ["EmbeddedMemory", "HashedEmbedder", "InMemoryMemory", "MiniLmEmbedder", "SealedMemory", "rebuild_memory"]

@@ -15,6 +15,8 @@ from autodev_lab.errors import LabError
 from autodev_lab.memory.collections import COLLECTIONS, collection_named
 from autodev_lab.memory.embedders import MiniLmEmbedder
 from autodev_lab.memory.fusion import Weights
+from autodev_lab.memory.graph_store import GraphStore
+from autodev_lab.memory.item_graph import ItemGraph
 from autodev_lab.memory.item_vectors import query_vector
 from autodev_lab.memory.keyword import TOKENIZER
 from autodev_lab.memory.links import Links
@@ -51,6 +53,8 @@ class EmbeddedMemory:
         SQLite file that keeps the vectors, for memories that share texts; by default one in the directory.
     read_only
         Open beside the one process that writes; searches see what it adds.
+    code
+        The store of a `CodeGraph`, for queries that go through the memory and code alike.
 
     Raises
     ------
@@ -76,6 +80,7 @@ class EmbeddedMemory:
         weights: Weights | None = None,
         vectors: Path | None = None,
         read_only: bool = False,
+        code: GraphStore | None = None,
     ) -> None:
         self._path = Path(path).expanduser()
         self._writes = not read_only
@@ -93,6 +98,8 @@ class EmbeddedMemory:
         self._places: dict[str, tuple[str, int]] = {}
         self._links = Links()
         self._seen = -1
+        self._code = code
+        self._graph: ItemGraph | None = None
 
     def _versions(self, embedder: Embedder, weights: Weights | None) -> Versions:
         path = self._path / VERSIONS
@@ -187,6 +194,24 @@ class EmbeddedMemory:
             )
             return retrieve(signals, mode, k, at, self._weights, signals.more)
 
+    def query(
+        self, cypher: str, parameters: Mapping[str, str | float | int | bool] | None = None
+    ) -> tuple[Mapping[str, object], ...]:
+        """See `CypherMemory`, and `ItemGraph` for labels and links; after a change the next query takes all items anew.
+
+        Raises
+        ------
+        LabError
+            If ladybug is not installed, or the query writes, is malformed, lacks a parameter, or takes too long.
+        """
+        with self._lock:
+            if self._graph is None:
+                self._graph = ItemGraph(self._code)
+            if not self._graph.is_filled(self._store.last()):
+                now = self._store.changes(-1)
+                self._graph.fill(now.last, now.items, now.links)
+            return self._graph.query(cypher, parameters)
+
     def index(self) -> None:
         """Make now what the first searches would wait for: the words and vectors of all items."""
         with self._lock:
@@ -198,6 +223,8 @@ class EmbeddedMemory:
     def close(self) -> None:
         """Close the files and let another process write."""
         with self._lock:
+            if self._graph is not None:
+                self._graph.close()
             self._store.close()
             self._cache.close()
             self._unlock()

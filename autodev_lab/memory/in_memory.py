@@ -175,14 +175,18 @@ class _Search:
 
     def _may_find(self, position: int) -> bool:
         item = self.stored.items[position]
-        return item is not None and matches(item, self.filters, self.at)
+        if item is None:
+            return False
+        # most searches ask for nothing here, and this is asked of every item that shares a word
+        return not (self.filters or self.at is not None) or matches(item, self.filters, self.at)
 
     def _best(self, count: int, scores: Mapping[int, float]) -> dict[int, float]:
         allowed = (position for position in scores if self._may_find(position))
-        best = heapq.nsmallest(
-            count, allowed, key=lambda position: (-scores[position] * decay(self.item(position), self.at), position)
-        )
-        return {position: scores[position] for position in best}
+        if self.at is None:
+            ranked = ((-scores[position], position) for position in allowed)
+        else:
+            ranked = ((-scores[position] * decay(self.item(position), self.at), position) for position in allowed)
+        return {position: scores[position] for _, position in heapq.nsmallest(count, ranked)}
 
     def keyword(self, count: int) -> dict[int, float]:
         stored = self.stored

@@ -40,6 +40,7 @@ from autodev_lab.records.repair import (
     TestReport,
     Verdict,
 )
+from autodev_lab.records.retrieval import Found, Retrieval
 from autodev_lab.records.stages import Role, Stage
 from autodev_lab.records.tasks import Cost, StreamItem, Task, TaskKind, Truth
 
@@ -58,6 +59,7 @@ __all__ = [
     "Event",
     "Evidence",
     "ExposureReport",
+    "Found",
     "HealthReport",
     "HumanAnswer",
     "Inspection",
@@ -77,6 +79,7 @@ __all__ = [
     "Refusal",
     "RefusalReason",
     "Result",
+    "Retrieval",
     "Review",
     "RiskAssessment",
     "RiskScore",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from autodev_lab.records.repair import Change, Plan, TestReport
+from autodev_lab.records.retrieval import Retrieval
 from autodev_lab.records.stages import Stage
 from autodev_lab.records.tasks import Task
 
@@ -73,13 +74,17 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The reviewer's judgement; ``quality`` is on the specification's scale from 0 to 10."""
+    """The reviewer's judgement; ``quality`` is on the specification's scale from 0 to 10.
+
+    ``retrieved`` is what the reviewer asked its memory.
+    """
 
     task_id: str
     approved: bool
     quality: float
     reasons: tuple[str, ...]
     inspection: Inspection
+    retrieved: tuple[Retrieval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,8 @@ class Decision:
     propensity
         Probability, given the assessment, of the path that was taken: review, or deployment of either kind. The path
         decides which check labels the change, so this is what corrects for the selection of labels.
+    retrieved
+        What the deployer asked its memory.
     """
 
     task_id: str
@@ -170,6 +177,7 @@ class Decision:
     reasons: tuple[str, ...]
     explored: bool = False
     propensity: float = 1.0
+    retrieved: tuple[Retrieval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from autodev_lab.records.retrieval import Retrieval
 from autodev_lab.records.tasks import Cost
 
 __all__ = [
@@ -166,7 +167,8 @@ class Plan:
     """What the architect hands on: where to look, how hard it looks, how much to spend.
 
     ``complexity`` is on the specification's scale from 0 to 10; ``budget`` is in candidates;
-    ``similar`` names past tasks found in memory; ``failing`` counts the failing visible tests.
+    ``similar`` names past tasks found in memory; ``failing`` counts the failing visible tests; ``retrieved`` is all
+    that the memory was asked for it.
     """
 
     task_id: str
@@ -175,6 +177,7 @@ class Plan:
     budget: int
     similar: tuple[str, ...] = ()
     failing: int = 0
+    retrieved: tuple[Retrieval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -220,12 +223,16 @@ class PatternTrial:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a solver came back with: a change, or None when its budget ran out, and what it tried."""
+    """What a solver came back with: a change, or None when its budget ran out, and what it tried.
+
+    ``retrieved`` is what the developer asked its memory beforehand.
+    """
 
     task_id: str
     change: Change | None
     trials: tuple[PatternTrial, ...] = ()
     cost: Cost = field(default_factory=Cost)
+    retrieved: tuple[Retrieval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Contract suites: what a plug-in must promise, as small functions to call from a test of your own."""
 
 from autodev_lab.testing.check_calibrator import check_calibrator
+from autodev_lab.testing.check_cypher_memory import check_cypher_memory
 from autodev_lab.testing.check_environment import check_environment
 from autodev_lab.testing.check_learner import check_frozen_learner, check_learner
 from autodev_lab.testing.check_ledger import check_ledger
@@ -14,6 +15,7 @@ from autodev_lab.testing.check_stream import check_stream
 
 __all__ = [
     "check_calibrator",
+    "check_cypher_memory",
     "check_environment",
     "check_frozen_learner",
     "check_learner",

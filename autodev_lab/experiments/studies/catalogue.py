@@ -16,7 +16,13 @@ def _retrieval() -> Study:
     return RetrievalStudy()
 
 
-STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval}
+def _credit() -> Study:
+    from autodev_lab.experiments.studies.credit import CreditStudy
+
+    return CreditStudy()
+
+
+STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "credit": _credit}
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
 

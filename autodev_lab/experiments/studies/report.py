@@ -17,7 +17,7 @@ from autodev_lab.analysis.wording import ends, percent
 from autodev_lab.experiments.directory import RunDirectory, runs_before
 from autodev_lab.experiments.report import artifacts
 from autodev_lab.experiments.studies.design import StudyPlan
-from autodev_lab.experiments.studies.study import Study
+from autodev_lab.experiments.studies.study import Study, TellsMore
 from autodev_lab.files import write_atomic
 
 __all__ = ["Contrast", "compare_arms", "study_metrics", "write_study_report"]
@@ -82,6 +82,7 @@ def write_study_report(
         for name, figure in study.draw(plan, outcomes, metrics).items():
             for kind in ("png", "svg"):
                 write_atomic(directory.figures / f"{name}.{kind}", render(figure, kind))
+    findings = study.findings(plan, outcomes) if isinstance(study, TellsMore) else None
     total = len(plan.cells())
     write_atomic(directory.path / "summary.txt", "")  # so that it is listed among its own artifacts
     summary: dict[str, object] = {
@@ -100,10 +101,11 @@ def write_study_report(
             arm: {**_flat(metrics[arm]), **{name: _finite(one) for name, one in clock[arm].items()}} for arm in there
         },
         "contrasts": [one.as_json() for one in contrasts],
+        **({"findings": dict(findings.data)} if findings is not None else {}),
         "claims": [],
         "artifacts": artifacts(directory),
     }
-    words = _in_words(plan, summary, metrics, clock, contrasts)
+    words = _in_words(plan, summary, metrics, clock, contrasts, findings.words if findings is not None else ())
     write_atomic(directory.path / "summary.txt", words + "\n")
     directory.write_json(directory.summary, summary)
     return summary, words
@@ -159,7 +161,12 @@ def _clock_of(directory: RunDirectory, plan: StudyPlan, arm: str) -> Mapping[str
 
 
 def _in_words(
-    plan: StudyPlan, summary: Mapping[str, object], metrics: Metrics, clock: Clock, contrasts: Sequence[Contrast]
+    plan: StudyPlan,
+    summary: Mapping[str, object],
+    metrics: Metrics,
+    clock: Clock,
+    contrasts: Sequence[Contrast],
+    findings: Sequence[str],
 ) -> str:
     cells, packages = summary["cells"], summary["packages"]
     assert isinstance(cells, dict) and isinstance(packages, list)
@@ -171,16 +178,19 @@ def _in_words(
     ]
     if not summary["complete"]:
         lines.append(f"PARTIAL: {cells['done']} of {cells['total']} arms are done; figures are of those alone.")
+    width = max(16, *(len(name) + 2 for estimates in metrics.values() for name in estimates))
     for arm, estimates in metrics.items():
         lines += ["", f"{arm}: {plan.experiment.arms[arm].description}"]
-        lines += [f"  {name:<16}{_words(one)} (n = {one.n})" for name, one in estimates.items() if one.n]
-        lines += [f"  {name:<16}{value:.3g}" for name, value in clock[arm].items() if math.isfinite(value)]
+        lines += [f"  {name:<{width}}{_words(one)} (n = {one.n})" for name, one in estimates.items() if one.n]
+        lines += [f"  {name:<{width}}{value:.3g}" for name, value in clock[arm].items() if math.isfinite(value)]
     if contrasts:
         lines += ["", "Contrasts (exploratory; relative, intervals of 95 % each, not adjusted for their number):"]
         lines += [_contrast_in_words(one) for one in contrasts]
         lines += [
             f"  No interval: {why}." for why in dict.fromkeys(one.effect.why for one in contrasts if one.effect.why)
         ]
+    if findings:
+        lines += ["", *findings]
     lines += ["", "Where everything lies:"]
     found = summary["artifacts"]
     assert isinstance(found, dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 import pyarrow as pa
@@ -16,7 +16,7 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
 
-__all__ = ["Foreseen", "Measured", "Study"]
+__all__ = ["Findings", "Foreseen", "Measured", "RunsCode", "Study", "TellsMore"]
 
 Options = Mapping[str, str | int | float | bool]
 Progress = Callable[[int, int], None]
@@ -48,8 +48,34 @@ class Foreseen:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a study found beside means by arm: plain data for ``findings`` of `summary.json`, and lines for people."""
+
+    data: Mapping[str, object] = field(hash=False)
+    words: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class TellsMore(Protocol):
+    """A study whose rows come to more than means."""
+
+    def findings(self, plan: StudyPlan, outcomes: pd.DataFrame) -> Findings:
+        """What they come to."""
+        ...
+
+
+@runtime_checkable
+class RunsCode(Protocol):
+    """A study that runs code of packages."""
+
+    def sandbox(self, plan: StudyPlan, settings: Settings) -> str:
+        """See `Conduct.sandbox`."""
+        ...
+
+
 class Study(Protocol):
-    """A kind of study."""
+    """A kind of study. It may also be one that `TellsMore` or `RunsCode`."""
 
     @property
     def parameters(self) -> type[StudyParameters]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodev_lab.analysis.claims import read_claims
+from autodev_lab.analysis.seals import configuration_hash
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.conduct import plan_of
 from autodev_lab.experiments.design import (
@@ -246,3 +247,17 @@ def test_an_arm_with_an_unknown_gate_is_refused_before_anything_runs() -> None:
     experiment = Experiment.model_validate(LEARNING.model_dump() | {"arms": arms, "contrasts": ()})
     with pytest.raises(LabError, match="'somewhere:Else', which cannot be imported"):
         make_plan(experiment, profile="quick", overrides={"arms": ""})
+
+
+def test_an_option_that_came_later_leaves_arms_that_do_without_it_as_they_were() -> None:
+    plan = make_plan(LEARNING, profile="quick")
+    written = plan.as_json()["experiment"]
+    assert isinstance(written, dict)
+    assert all("recall" not in arm for arm in written["arms"].values())
+    arms = {**LEARNING.arms, "single": LEARNING.arms["single"].model_copy(update={"recall": "used"})}
+    using = make_plan(LEARNING.model_copy(update={"arms": arms}), profile="quick")
+    assert using.configuration_hash != plan.configuration_hash
+    assert using.team("single").recall == "used"
+    for one in (plan, using):
+        assert Plan.from_json(one.as_json()) == one
+        assert configuration_hash(one.as_json()) == one.configuration_hash
