@@ -50,9 +50,9 @@ class HumanDesk:
         subscription = self._bus.subscribe((Stage.ESCALATED,))
         try:
             while True:
-                while (claim := await self._ledger.claim(
-                    Role.HUMAN, self._desk_id, self._patience_seconds
-                )) is not None:
+                while (
+                    claim := await self._ledger.claim(Role.HUMAN, self._desk_id, self._patience_seconds)
+                ) is not None:
                     self._put(claim.state)
                 await subscription.next(self._poll_seconds)  # a lost wake-up costs one poll, not the task
         finally:

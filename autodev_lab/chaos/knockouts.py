@@ -78,9 +78,9 @@ class IdentityLedger(InMemoryLedger):
 
     def _apply(self, command: Command) -> Transition | Refusal:
         state = self._states.get(command.task_id)
-        if isinstance(command, Complete | Renew | Fail) and state is not None and state.lease is not None:
-            if state.lease.agent_id == command.agent_id:
-                command = replace(command, fence=state.lease.fence)
+        lease = None if state is None else state.lease
+        if isinstance(command, Complete | Renew | Fail) and lease is not None and lease.agent_id == command.agent_id:
+            command = replace(command, fence=lease.fence)
         return super()._apply(command)
 
 

@@ -22,8 +22,9 @@ T = TypeVar("T")
 
 MessageFault = MessageLoss | MessageRepeat | MessageDelay
 
-HOP_SECONDS = 0.05
-"""How long a command or an answer takes on its way."""
+ANSWER_SECONDS = 0.1
+"""How long an answer is under way. Commands arrive at once: what strikes a host before its command arrives is the same as
+what strikes at the await before."""
 
 TIMEOUT_SECONDS = 4.0
 """How long a client waits for an answer before it sends its command again."""
@@ -42,7 +43,9 @@ class Link:
         Told of everything that is lost.
     """
 
-    def __init__(self, now: Callable[[], float], partitions: Sequence[Partition], lost: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, now: Callable[[], float], partitions: Sequence[Partition], lost: Callable[[str, str], None]
+    ) -> None:
         self._now = now
         self._partitions = tuple(partitions)
         self._lost = lost
@@ -88,11 +91,10 @@ class RemoteLedger:
     async def _send(self, command: Callable[[], Coroutine[object, object, T]]) -> T:
         sleep, loses = self._runtime.sleep, self._link.loses
         while True:
-            await sleep(HOP_SECONDS)
             if not loses(Loss.COMMANDS):
                 answer = await command()
                 if not loses(Loss.ANSWERS):
-                    await sleep(HOP_SECONDS)
+                    await sleep(ANSWER_SECONDS)
                     return answer
             await sleep(TIMEOUT_SECONDS)
 
@@ -166,7 +168,7 @@ class CarelessBus(InMemoryEventBus):
         self.links: dict[InMemorySubscription, tuple[str, Link]] = {}
 
     async def publish(self, event: Event) -> None:
-        """Tell every subscriber of the event's stage, as well as this bus can; the end of a task sets `ended`, for the world."""
+        """Tell every subscriber of the event's stage, as well as this bus can; a task's end sets `ended`."""
         if event.stage in TERMINAL_STAGES:
             self.ended.set()
         for subscription in self._subscriptions.get(event.stage, ()):

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from autodev_lab.chaos.history import Call, Pending, Request, Take
 from autodev_lab.ledger.transition import Answer, Complete, Fail, Renew, Submit
-from autodev_lab.records import Claim, Refusal, Stage, StageResult, Task, TaskState
+from autodev_lab.records import Claim, Stage, StageResult, Task, TaskState
 from autodev_lab.workflow import NEXT_STAGES, ROLE_OF_STAGE, TERMINAL_STAGES
 
 __all__ = ["Rule", "Violation", "check_history"]
@@ -151,12 +151,17 @@ class _Checker:
         if not isinstance(request, Complete | Answer) or request.task_id not in self._states:
             return False
         result = request.result if isinstance(request, Complete) else request.answer
-        return any(entry.result is not None and entry.result == result for entry in _history(self._states[request.task_id]))
+        return any(
+            entry.result is not None and entry.result == result for entry in _history(self._states[request.task_id])
+        )
 
     def _submitted(self, task: Task, agent_id: str) -> None:
         if task.id in self._known:
             self._broken(
-                Rule.EFFECT_ONCE, task.id, agent_id, f"{task.id} was accepted as a new task a second time, from {agent_id}"
+                Rule.EFFECT_ONCE,
+                task.id,
+                agent_id,
+                f"{task.id} was accepted as a new task a second time, from {agent_id}",
             )
         self._known[task.id] = _Known()
 
@@ -165,7 +170,10 @@ class _Checker:
         known = self._known.get(task_id)
         if known is None:
             self._broken(
-                Rule.NO_LOST_TASK, task_id, lease.agent_id, f"{lease.agent_id} was given {task_id}, which nobody submitted"
+                Rule.NO_LOST_TASK,
+                task_id,
+                lease.agent_id,
+                f"{lease.agent_id} was given {task_id}, which nobody submitted",
             )
             return
         if lease.fence <= known.fence:
@@ -173,14 +181,14 @@ class _Checker:
                 Rule.MUTUAL_EXCLUSION,
                 task_id,
                 lease.agent_id,
-                f"{lease.agent_id} was given {task_id} under fence {lease.fence}, but {known.holder} had fence {known.fence}",
+                f"{lease.agent_id} was given {task_id} under fence {lease.fence}, but {known.holder} had {known.fence}",
             )
         elif known.held and self._at < known.expires_at:
             self._broken(
                 Rule.MUTUAL_EXCLUSION,
                 task_id,
                 lease.agent_id,
-                f"{lease.agent_id} was given {task_id} while the lease of {known.holder} ran until {known.expires_at:.2f}",
+                f"{lease.agent_id} was given {task_id} while {known.holder} held it until {known.expires_at:.2f}",
             )
         if claim.state.stage is not known.stage or ROLE_OF_STAGE.get(known.stage) is not lease.role:
             was = f"{known.mover} had brought it to {known.stage}"
@@ -206,7 +214,7 @@ class _Checker:
                 Rule.MUTUAL_EXCLUSION,
                 task_id,
                 agent_id,
-                f"{agent_id} {did} {task_id} under fence {fence}, but the newest fence is {known.fence} of {known.holder}",
+                f"{agent_id} {did} {task_id} under fence {fence}, but the newest is {known.fence} of {known.holder}",
             )
         elif not known.held:
             self._broken(

@@ -13,7 +13,7 @@ from autodev_lab.files import stable_seed, write_atomic
 from autodev_lab.kernel.faults import Fault, FaultMix, draw_faults
 from autodev_lab.records import Role
 
-__all__ = ["Member", "Mechanism", "Schedule", "TaskPlan", "draw_schedule", "read_schedule", "write_schedule"]
+__all__ = ["Mechanism", "Member", "Schedule", "TaskPlan", "draw_schedule", "read_schedule", "write_schedule"]
 
 FORMAT = "autodev_lab schedule 1"
 
@@ -22,7 +22,7 @@ SUBMITTER = "submitter"
 
 LEASE_SECONDS = 30.0
 
-_TASKS = (1, 1, 2, 2, 3)
+_TASKS = (1, 1, 2, 2)
 _WORKERS = (Role.ARCHITECT, Role.DEVELOPER, Role.TESTER, Role.REVIEWER, Role.DEPLOYER, Role.MONITOR)
 
 
@@ -90,11 +90,10 @@ def draw_schedule(seed: int, index: int, disable: Mechanism | None = None, mix: 
     own = stable_seed("schedule", seed, index)
     rng = random.Random(own)
     tasks = tuple(
-        TaskPlan(f"t{number}", round(12.0 * rng.random(), 2), rng.randrange(2)) for number in range(1, 1 + rng.choice(_TASKS))
+        TaskPlan(f"t{number}", round(8.0 * rng.random(), 2), rng.randrange(2))
+        for number in range(1, 1 + rng.choice(_TASKS))
     )
-    team = tuple(
-        Member(f"{role}-{number}", role) for role in _WORKERS for number in range(1, 2 + (rng.random() < 0.3))
-    )
+    team = tuple(Member(f"{role}-{number}", role) for role in _WORKERS for number in range(1, 2 + (rng.random() < 0.3)))
     team = (*team, Member("desk-1", Role.HUMAN))
     hosts = [*(member.name for member in team), SUBMITTER]
     faults = draw_faults(rng, hosts, mix or FaultMix(lease_seconds=LEASE_SECONDS))
@@ -136,7 +135,9 @@ def read_schedule(path: Path) -> Schedule:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
-        raise LabError(f"{path} is damaged at {where or 'schedule'}: {problem['msg']}; name a file that is whole") from error
+        raise LabError(
+            f"{path} is damaged at {where or 'schedule'}: {problem['msg']}; name a file that is whole"
+        ) from error
     _check(schedule, path)
     return schedule
 

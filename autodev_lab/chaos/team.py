@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
-from autodev_lab.agents import Agent, Move, Surroundings
+from autodev_lab.agents import Agent, Move
 from autodev_lab.protocols import Ledger, Runtime
 from autodev_lab.records import Claim, Cost, HumanAnswer, Plan, Role, Stage, Task, TaskKind, TaskState
 from autodev_lab.simulation import chance
 
 __all__ = ["WORKERS", "ScriptedAgent", "ScriptedHuman", "submit_all", "task_of"]
 
-_LONGEST_WORK_SECONDS = 8.0
-_POISON = 0.03
+_LONGEST_WORK_SECONDS = 20.0
+_MISHAP = 0.03
+_POISON = 0.05
 _MOST_REWORKS = 2
 _MOST_DEPTH = 1
 
@@ -49,14 +50,14 @@ class ScriptedAgent(Agent):
     """
 
     async def act(self, claim: Claim) -> Move:
-        """Wait, in two steps as real work does, and go where the draw leads; now and then the work fails."""
+        """Wait, in two steps as real work does, and go where the draw leads; some work fails, some each time it is tried."""
         state, task = claim.state, claim.task
         seed, steps, fence = self._seed, len(state.history), claim.lease.fence
         work = chance(f"{seed} work {task.id} {fence}")
         await self.runtime.sleep(work)
-        if work < _POISON:
+        if work < _MISHAP or (state.stage is Stage.TESTED and chance(f"{seed} poison {task.id}") < _POISON):
             raise ArithmeticError("the work failed")
-        await self.call(lambda: (None, Cost(seconds=_LONGEST_WORK_SECONDS * work * work)))
+        await self.call(lambda: (None, Cost(seconds=_LONGEST_WORK_SECONDS * work**4)))
         usual, other, probability = _OTHERWISE[state.stage]
         if state.reworks > _MOST_REWORKS and state.stage is Stage.REJECTED:
             probability = 1.0

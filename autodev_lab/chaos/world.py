@@ -16,7 +16,16 @@ from autodev_lab.chaos.rules import Violation, check_history
 from autodev_lab.chaos.schedule import LEASE_SECONDS, SUBMITTER, Mechanism, Member, Schedule
 from autodev_lab.chaos.team import WORKERS, ScriptedHuman, submit_all, task_of
 from autodev_lab.environments.simulated import SimulatedEnvironment
-from autodev_lab.kernel.faults import Crash, Loss, MessageDelay, MessageLoss, MessageRepeat, Partition, Pause, SkewedClock
+from autodev_lab.kernel.faults import (
+    Crash,
+    Loss,
+    MessageDelay,
+    MessageLoss,
+    MessageRepeat,
+    Partition,
+    Pause,
+    SkewedClock,
+)
 from autodev_lab.kernel.hosts import Host
 from autodev_lab.kernel.virtual import VirtualRuntime
 from autodev_lab.memory import InMemoryMemory
@@ -27,7 +36,7 @@ __all__ = ["Incident", "ScheduleRun", "run_schedule"]
 SETTLE_SECONDS = 3000.0
 """Virtual seconds after the last fault within which every task must have ended."""
 
-_TIMING = Timing(lease_seconds=LEASE_SECONDS, poll_seconds=40.0)
+_TIMING = Timing(lease_seconds=LEASE_SECONDS, poll_seconds=30.0)
 _DESK_PATIENCE_SECONDS = 50.0
 _LINGER_SECONDS = 5.0
 

@@ -98,6 +98,10 @@ class SkewedClock:
     offset: float
     kind: Literal["skewed clock"] = "skewed clock"
 
+    def __post_init__(self) -> None:
+        if not 0.0 < self.rate < 1e6:
+            raise ValueError(f"a clock's rate must be more than 0 and less than a million, not {self.rate!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class MessageLoss:
@@ -146,7 +150,7 @@ class FaultMix:
     deliveries
         A message fault strikes one of the first `deliveries` deliveries.
     lease_seconds
-        Pauses, partitions and delays last up to one and a half leases, half of them longer than one.
+        Pauses, partitions and delays last up to two leases, most of them longer than one.
     """
 
     crashes: int = 3
@@ -154,7 +158,7 @@ class FaultMix:
     partitions: int = 3
     messages: int = 6
     skewed: float = 0.1
-    steps: int = 40
+    steps: int = 28
     horizon: float = 50.0
     deliveries: int = 30
     lease_seconds: float = 30.0
@@ -169,25 +173,38 @@ def draw_faults(rng: random.Random, hosts: Sequence[str], mix: FaultMix) -> tupl
     >>> plan == draw_faults(random.Random(4), ["developer-1", "tester-1"], FaultMix())
     True
     """
-    faults: list[Fault] = []
     uniform, choice, whole = rng.random, rng.choice, rng.randrange
     lease = mix.lease_seconds
 
     def long() -> float:
-        """Half of the time shorter than a lease, else up to one and a half."""
-        return round(lease * (uniform() if uniform() < 0.5 else 1.0 + 0.5 * uniform()), 2)
+        """A third of the time shorter than a lease, else up to two."""
+        return round(lease * (uniform() if uniform() < 0.35 else 1.0 + uniform()), 2)
 
-    for _ in range(whole(mix.crashes + 1)):
-        faults.append(Crash(choice(hosts), 1 + whole(mix.steps), round(1.0 + lease * uniform(), 2)))
-    for _ in range(whole(mix.pauses + 1)):
-        replaced = round(1.0 + lease * uniform(), 2) if uniform() < 0.5 else None
-        faults.append(Pause(choice(hosts), 1 + whole(mix.steps), long(), replaced))
-    for _ in range(whole(mix.partitions + 1)):
-        lost = Loss.ANSWERS if uniform() < 0.5 else Loss.COMMANDS
-        faults.append(Partition(choice(hosts), round(mix.horizon * uniform(), 2), long(), lost))
-    for host in hosts:
-        if uniform() < mix.skewed:
-            faults.append(SkewedClock(host, round(2.0 ** (4.0 * uniform() - 2.0), 3), round(1e4 * uniform() - 5e3, 1)))
+    def strike() -> tuple[str, int]:
+        return choice(hosts), 1 + whole(mix.steps)
+
+    def soon() -> float:
+        return round(1.0 + lease * uniform(), 2)
+
+    faults: list[Fault] = [Crash(*strike(), soon()) for _ in range(whole(mix.crashes + 1))]
+    faults += [
+        Pause(*strike(), long(), soon() if uniform() < 0.5 else None)  # half of the stalled are taken for dead
+        for _ in range(whole(mix.pauses + 1))
+    ]
+    faults += [
+        Partition(
+            choice(hosts),
+            round(mix.horizon * uniform(), 2),
+            long(),
+            Loss.ANSWERS if uniform() < 0.5 else Loss.COMMANDS,
+        )
+        for _ in range(whole(mix.partitions + 1))
+    ]
+    faults += [
+        SkewedClock(host, round(2.0 ** (3.0 * uniform() - 1.5), 3), round(1e4 * uniform() - 5e3, 1))
+        for host in hosts
+        if uniform() < mix.skewed
+    ]
     for _ in range(whole(mix.messages + 1)):
         message, what = 1 + whole(mix.deliveries), uniform()
         if what < 1 / 3:

@@ -1,4 +1,4 @@
-"""Made-up machines under the virtual runtime: what runs on a host can be crashed and paused, and its clock can be wrong.
+"""Made-up machines under the virtual runtime: a host can crash and stand still, and its clock can be wrong.
 
 A fault needs no help from the kernel or from the code it strikes: a host runs each of its coroutines inside a thin one
 that passes on every suspension, and may not come back from it.
