@@ -94,30 +94,26 @@ class WatchedLedger:
         self._history.append(call)
         return call
 
-    def _answered(self, call: Call, reply: Reply) -> None:
-        call.reply = reply
-        call.next_place = len(self._history)
-
     async def submit(self, task: Task) -> Refusal | None:
         """See `Ledger`."""
         call = self._heard(Submit(task))
-        reply = await self._ledger.submit(task)
-        self._answered(call, reply)
+        call.reply = reply = await self._ledger.submit(task)
+        call.next_place = len(self._history)
         return reply
 
     async def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Claim | None:
         """See `Ledger`."""
         call = self._heard(Take(role, agent_id, lease_seconds))
-        reply = await self._ledger.claim(role, agent_id, lease_seconds)
-        self._answered(call, reply)
+        call.reply = reply = await self._ledger.claim(role, agent_id, lease_seconds)
+        call.next_place = len(self._history)
         return reply
 
     async def renew(self, claim: Claim, lease_seconds: float) -> Claim | Refusal:
         """See `Ledger`."""
         lease = claim.lease
         call = self._heard(Renew(claim.task.id, lease.fence, lease.agent_id, lease_seconds))
-        reply = await self._ledger.renew(claim, lease_seconds)
-        self._answered(call, reply)
+        call.reply = reply = await self._ledger.renew(claim, lease_seconds)
+        call.next_place = len(self._history)
         return reply
 
     async def complete(
@@ -127,30 +123,30 @@ class WatchedLedger:
         lease = claim.lease
         request = Complete(claim.task.id, lease.fence, lease.agent_id, stage, result, follow_up)
         call = self._heard(request)
-        reply = await self._ledger.complete(claim, stage, result, follow_up)
-        self._answered(call, reply)
+        call.reply = reply = await self._ledger.complete(claim, stage, result, follow_up)
+        call.next_place = len(self._history)
         return reply
 
     async def fail(self, claim: Claim, reason: str) -> Refusal | None:
         """See `Ledger`."""
         lease = claim.lease
         call = self._heard(Fail(claim.task.id, lease.fence, lease.agent_id, reason))
-        reply = await self._ledger.fail(claim, reason)
-        self._answered(call, reply)
+        call.reply = reply = await self._ledger.fail(claim, reason)
+        call.next_place = len(self._history)
         return reply
 
     async def expire(self) -> int:
         """See `Ledger`."""
         call = self._heard(Sweep())
-        reply = await self._ledger.expire()
-        self._answered(call, reply)
+        call.reply = reply = await self._ledger.expire()
+        call.next_place = len(self._history)
         return reply
 
     async def answer(self, answer: HumanAnswer) -> Refusal | None:
         """See `Ledger`."""
         call = self._heard(Answer(answer))
-        reply = await self._ledger.answer(answer)
-        self._answered(call, reply)
+        call.reply = reply = await self._ledger.answer(answer)
+        call.next_place = len(self._history)
         return reply
 
     async def state(self, task_id: str) -> TaskState | None:

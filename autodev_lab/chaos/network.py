@@ -48,6 +48,7 @@ class Link:
     ) -> None:
         self._now = now
         self._partitions = tuple(partitions)
+        self.whole = not partitions
         self._lost = lost
 
     def loses(self, what: Loss) -> bool:
@@ -89,11 +90,11 @@ class RemoteLedger:
         self._link = link
 
     async def _send(self, command: Callable[[], Coroutine[object, object, T]]) -> T:
-        sleep, loses = self._runtime.sleep, self._link.loses
+        sleep, link = self._runtime.sleep, self._link
         while True:
-            if not loses(Loss.COMMANDS):
+            if link.whole or not link.loses(Loss.COMMANDS):
                 answer = await command()
-                if not loses(Loss.ANSWERS):
+                if link.whole or not link.loses(Loss.ANSWERS):
                     await sleep(ANSWER_SECONDS)
                     return answer
             await sleep(TIMEOUT_SECONDS)

@@ -93,7 +93,9 @@ def draw_schedule(seed: int, index: int, disable: Mechanism | None = None, mix: 
         TaskPlan(f"t{number}", round(8.0 * rng.random(), 2), rng.randrange(2))
         for number in range(1, 1 + rng.choice(_TASKS))
     )
-    team = tuple(Member(f"{role}-{number}", role) for role in _WORKERS for number in range(1, 2 + (rng.random() < 0.3)))
+    team = tuple(
+        Member(f"{role}-{number}", role) for role in _WORKERS for number in range(1, 2 + (rng.random() < 0.25))
+    )
     team = (*team, Member("desk-1", Role.HUMAN))
     hosts = [*(member.name for member in team), SUBMITTER]
     faults = draw_faults(rng, hosts, mix or FaultMix(lease_seconds=LEASE_SECONDS))

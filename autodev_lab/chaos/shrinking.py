@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
+
 from autodev_lab.chaos.rules import Rule
 from autodev_lab.chaos.schedule import Schedule
 from autodev_lab.chaos.world import ScheduleRun, run_schedule

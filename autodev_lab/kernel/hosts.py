@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import TypeVar
 
 from autodev_lab.kernel.faults import Crash, Pause, SkewedClock
-from autodev_lab.kernel.virtual import VirtualRuntime, VirtualSignal
+from autodev_lab.kernel.virtual import VirtualRuntime, VirtualSignal, _pause
 from autodev_lab.records import Cost
 
 __all__ = ["Host"]
@@ -81,7 +81,7 @@ class Host:
 
     def sleep(self, seconds: float) -> Coroutine[object, object, None]:
         """Let `seconds` pass on this host's clock."""
-        return self._runtime.sleep(seconds)
+        return _pause(self._runtime, seconds)
 
     def call(self, function: Callable[[], tuple[T, Cost]]) -> Coroutine[object, object, tuple[T, Cost]]:
         """Run `function` inline and resume `cost.seconds` later on this host's clock."""
