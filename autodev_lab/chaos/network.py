@@ -23,8 +23,7 @@ T = TypeVar("T")
 MessageFault = MessageLoss | MessageRepeat | MessageDelay
 
 ANSWER_SECONDS = 0.1
-"""How long an answer is under way. Commands arrive at once: what strikes a host before its command arrives is the same as
-what strikes at the await before."""
+"""How long an answer is under way. Commands arrive at once: a fault on their way is one at the await before."""
 
 TIMEOUT_SECONDS = 4.0
 """How long a client waits for an answer before it sends its command again."""

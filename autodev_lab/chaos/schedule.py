@@ -150,5 +150,9 @@ def _check(schedule: Schedule, path: Path) -> None:
     tasks = [task.id for task in schedule.tasks]
     if len(set(names)) < len(names) or SUBMITTER in names or len(set(tasks)) < len(tasks):
         raise LabError(f"{path} names an agent or a task twice; each needs a name of its own")
+    for fault in schedule.faults:
+        host = getattr(fault, "host", SUBMITTER)
+        if host not in names and host != SUBMITTER:
+            raise LabError(f"{path} has a fault of {host}, which is not in its team; name an agent that is")
     if schedule.max_tries < 1:
         raise LabError(f"{path} has max_tries {schedule.max_tries}; it must be at least 1")

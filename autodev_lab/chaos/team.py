@@ -50,7 +50,7 @@ class ScriptedAgent(Agent):
     """
 
     async def act(self, claim: Claim) -> Move:
-        """Wait, in two steps as real work does, and go where the draw leads; some work fails, some each time it is tried."""
+        """Wait, in two steps as real work does, and go where the draw leads; some work fails, some every time."""
         state, task = claim.state, claim.task
         seed, steps, fence = self._seed, len(state.history), claim.lease.fence
         work = chance(f"{seed} work {task.id} {fence}")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
-from autodev_lab.chaos.batch import run_batch
+from autodev_lab.chaos.batch import Tally, run_batch
 from autodev_lab.chaos.schedule import Mechanism
 
 __all__ = ["BATCH", "Share", "batches"]
@@ -43,12 +43,17 @@ def batches(share: Share) -> Iterator[range]:
         yield range(start, min(start + BATCH, share.schedules))
 
 
+def vars_of(tally: Tally) -> dict[str, object]:
+    """A tally as JSON has it; `dataclasses.asdict` would copy a Counter wrongly."""
+    return {field.name: getattr(tally, field.name) for field in fields(tally)}
+
+
 def main() -> None:
     """Do a share."""
     share = Share(**json.loads(sys.argv[1]))
     disable = None if share.disable is None else Mechanism(share.disable)
     for indices in batches(share):
-        print(json.dumps(asdict(run_batch(share.seed, indices, disable))), flush=True)
+        print(json.dumps(vars_of(run_batch(share.seed, indices, disable))), flush=True)
 
 
 if __name__ == "__main__":
