@@ -44,11 +44,11 @@ def quiet():
 
 @functools.cache
 def first_broken(mechanism, most=1000):
-    """The first schedule of seed 1 in which the knock-out breaks a rule."""
+    """The first schedule of seed 1 in which the knock-out breaks a promise, not just another refusal."""
     for start in range(0, most, 50):
-        index = run_batch(1, range(start, start + 50), mechanism).counterexample()
-        if index is not None:
-            return index
+        tally = run_batch(1, range(start, start + 50), mechanism)
+        if set(tally.rules) - {Rule.TRANSITION}:
+            return tally.counterexample()
     raise AssertionError(f"{mechanism} is not found within {most} schedules")
 
 
@@ -61,7 +61,7 @@ def test_whole_ledgers_keep_every_promise_while_all_faults_happen():
 @pytest.mark.parametrize(
     ("mechanism", "rules"),
     [
-        (Mechanism.FENCE, {Rule.MUTUAL_EXCLUSION, Rule.TRANSITION}),
+        (Mechanism.FENCE, {Rule.MUTUAL_EXCLUSION}),
         (Mechanism.ATOMIC, {Rule.EFFECT_ONCE, Rule.STAGE_ORDER}),
         (Mechanism.EXPIRY, {Rule.PROGRESS}),
         (Mechanism.UNIQUE_ID, {Rule.MUTUAL_EXCLUSION}),
@@ -120,7 +120,6 @@ def test_chaos_and_replay_on_the_command_line(tmp_path):
     answer = json.loads(done.stdout)
     assert done.exit_code == 1
     assert (answer["schedules"], answer["violations"], answer["first_violation"]) == (index + 1, 1, index)
-    assert answer["schedules_per_s"] > 0
     shown = CliRunner().invoke(app, ["replay", answer["counterexample"]])
     assert shown.exit_code == 1
     assert shown.stdout.rstrip().endswith(f"it breaks: effect once: {answer['broke']}")
