@@ -21,14 +21,27 @@ class HumanDesk:
         Runtime, ledger and bus.
     human
         Who answers.
+    desk_id
+        Under which the desk claims; desks that may be there at the same time need one each.
+    patience_seconds
+        How long an escalation that this desk took is kept from other desks, should this one fall silent.
     """
 
-    def __init__(self, surroundings: Surroundings, human: Human) -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        human: Human,
+        *,
+        desk_id: str = _DESK,
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
         self._runtime = surroundings.runtime
         self._ledger = surroundings.ledger
         self._bus = surroundings.bus
         self._poll_seconds = surroundings.timing.poll_seconds
         self._human = human
+        self._desk_id = desk_id
+        self._patience_seconds = patience_seconds
         self._waiting: dict[str, None] = {}
         self.minutes = 0.0
 
@@ -37,7 +50,9 @@ class HumanDesk:
         subscription = self._bus.subscribe((Stage.ESCALATED,))
         try:
             while True:
-                while (claim := await self._ledger.claim(Role.HUMAN, _DESK, _PATIENCE_SECONDS)) is not None:
+                while (
+                    claim := await self._ledger.claim(Role.HUMAN, self._desk_id, self._patience_seconds)
+                ) is not None:
                     self._put(claim.state)
                 await subscription.next(self._poll_seconds)  # a lost wake-up costs one poll, not the task
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from autodev_lab.cli import cache as cache_command
+from autodev_lab.cli import chaos as chaos_command
 from autodev_lab.cli import export as export_command
 from autodev_lab.cli import init_r2r as init_r2r_command
 from autodev_lab.cli import patterns as patterns_command
@@ -37,6 +38,8 @@ app.command("power")(told(power_command.power))
 app.command("report")(told(report_command.report))
 app.command("rerun")(told(rerun_command.rerun))
 app.command("export")(told(export_command.export))
+app.command("chaos")(told(chaos_command.chaos))
+app.command("replay")(told(chaos_command.replay))
 app.add_typer(cache_command.app, name="cache")
 app.command("init-r2r")(told(init_r2r_command.init_r2r))
 app.command("ui")(told(ui_command.ui))

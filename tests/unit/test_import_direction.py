@@ -34,6 +34,7 @@ LEVELS = {
     "learning": 3,
     "agents": 4,
     "platform": 5,
+    "chaos": 5,
     "experiments": 6,
     "cli": 7,
     "__init__": 7,

@@ -9,11 +9,20 @@ from autodev_lab.ledger import InMemoryEventBus, InMemoryLedger
 from autodev_lab.records import Plan, RefusalReason, Role, Stage, Task, TaskKind
 
 
-@pytest.fixture
-def world():
+def in_memory():
+    """Runtime, bus and empty ledger in virtual time."""
     runtime = VirtualRuntime(seed=3)
     bus = InMemoryEventBus(runtime)
     return runtime, bus, InMemoryLedger(runtime, bus)
+
+
+LEDGERS = {"in memory": in_memory}
+"""Makers of the worlds that must not have these failures; another ledger joins by a line here."""
+
+
+@pytest.fixture(params=LEDGERS.values(), ids=LEDGERS.keys())
+def world(request):
+    return request.param()
 
 
 def task(name="t"):
@@ -53,6 +62,22 @@ def test_completion_after_lease_expiry_is_refused_even_if_nobody_else_came(world
     refusal, state = runtime.run(main())
     assert refusal.reason is RefusalReason.LEASE_EXPIRED
     assert state.stage is Stage.FETCHED
+
+
+def test_a_completion_sent_again_because_its_answer_was_lost_counts_once(world):
+    runtime, _, ledger = world
+
+    async def main():
+        await ledger.submit(task())
+        claim = await ledger.claim(Role.ARCHITECT, "one", 10.0)
+        await ledger.complete(claim, Stage.PLANNED, PLAN, task("t~1"))
+        again = await ledger.complete(claim, Stage.PLANNED, PLAN, task("t~1"))
+        return again, await ledger.submit(task()), await ledger.state("t"), await ledger.open_count()
+
+    again, resubmitted, state, still_open = runtime.run(main())
+    assert again.reason is RefusalReason.STALE_FENCE
+    assert resubmitted.reason is RefusalReason.DUPLICATE_TASK
+    assert (state.stage, len(state.history), still_open) == (Stage.PLANNED, 1, 2)
 
 
 def test_a_restarted_worker_that_reuses_its_id_is_told_apart_by_the_fence(world):
