@@ -6,7 +6,7 @@ protocol, so that any ledger can be watched.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -94,10 +94,10 @@ class WatchedLedger:
         self._history.append(call)
         return call
 
-    async def submit(self, task: Task) -> Refusal | None:
+    async def submit(self, task: Task, after: Sequence[str] = ()) -> Refusal | None:
         """See `Ledger`."""
-        call = self._heard(Submit(task))
-        call.reply = reply = await self._ledger.submit(task)
+        call = self._heard(Submit(task, tuple(after)))
+        call.reply = reply = await self._ledger.submit(task, after)
         call.next_place = len(self._history)
         return reply
 

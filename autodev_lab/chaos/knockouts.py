@@ -66,8 +66,8 @@ class TwoStepLedger(InMemoryLedger):
 class ImmortalLeaseLedger(InMemoryLedger):
     """Without expiry: a lease lasts until its holder ends it, and a holder may be dead."""
 
-    def _expire_due(self) -> list[Event]:
-        return []
+    def _expire_due(self) -> tuple[int, list[Event]]:
+        return 0, []
 
 
 class IdentityLedger(InMemoryLedger):

@@ -11,9 +11,20 @@ from collections.abc import Iterable, Sequence
 
 from autodev_lab.chaos.history import Call, Reply, Request, Sweep, Take
 from autodev_lab.chaos.rules import Rule, Violation
-from autodev_lab.ledger.transition import ClaimTask, Command, Complete, Expire, Renew, Submit, Transition, transition
+from autodev_lab.ledger.transition import (
+    ClaimTask,
+    Command,
+    Complete,
+    Expire,
+    Renew,
+    Settle,
+    Submit,
+    Transition,
+    successor_of,
+    transition,
+)
 from autodev_lab.records import Claim, Refusal, RefusalReason, TaskState
-from autodev_lab.workflow import ROLE_OF_STAGE
+from autodev_lab.workflow import ROLE_OF_STAGE, TERMINAL_STAGES
 
 __all__ = ["check_transition"]
 
@@ -52,6 +63,7 @@ class _Model:
     def __init__(self, max_tries: int) -> None:
         self.states: dict[str, TaskState] = {}
         self._max_tries = max_tries
+        self._some_wait = False
 
     def carry_out(self, request: Request, now: float) -> Reply:
         """What a ledger must answer."""
@@ -60,9 +72,14 @@ class _Model:
             return self._take(request, now)
         if isinstance(request, Sweep):
             return self._expire(now)
+        if isinstance(request, Submit) and request.after:
+            if request.task_id not in self.states and not self.states.keys() >= set(request.after):
+                return Refusal(request.task_id, RefusalReason.UNKNOWN_DEPENDENCY)
+            self._some_wait = True
         outcome = self._apply(request, now)
         if isinstance(outcome, Refusal):
             return outcome
+        self._settle(now)
         if isinstance(request, Renew):
             return _held(outcome.state)
         return None
@@ -84,12 +101,28 @@ class _Model:
         due = [name for name, state in self.states.items() if state.lease is not None and state.lease.expires_at <= now]
         for name in due:
             self._apply(Expire(name), now)
+        self._settle(now)
         return len(due)
+
+    def _settle(self, now: float) -> None:
+        """Tell waiting tasks how those they wait for were closed, until nothing changes."""
+        changed = self._some_wait
+        while changed:
+            changed = False
+            for name, state in tuple(self.states.items()):
+                for dependency in state.after:
+                    stage = self.states[dependency].stage
+                    if stage in TERMINAL_STAGES:
+                        successor = successor_of(dependency)
+                        follow_up = successor if successor in self.states else ""
+                        self._apply(Settle(name, dependency, stage, follow_up), now)
+                        changed = True
+                        break
 
     def _take(self, request: Take, now: float) -> Claim | None:
         best: TaskState | None = None
         for state in self.states.values():  # in order of submission, which decides ties
-            if state.lease is None and ROLE_OF_STAGE.get(state.stage) is request.role:
+            if state.lease is None and not state.after and ROLE_OF_STAGE.get(state.stage) is request.role:
                 task = state.task
                 if best is None or (-task.priority, task.arrival) < (-best.task.priority, best.task.arrival):
                     best = state

@@ -98,9 +98,9 @@ class RemoteLedger:
                     return answer
             await sleep(TIMEOUT_SECONDS)
 
-    async def submit(self, task: Task) -> Refusal | None:
+    async def submit(self, task: Task, after: Sequence[str] = ()) -> Refusal | None:
         """See `Ledger`."""
-        return await self._send(lambda: self._ledger.submit(task))
+        return await self._send(lambda: self._ledger.submit(task, after))
 
     async def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Claim | None:
         """See `Ledger`."""
