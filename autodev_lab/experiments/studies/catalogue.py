@@ -16,7 +16,13 @@ def _retrieval() -> Study:
     return RetrievalStudy()
 
 
-STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval}
+def _growth() -> Study:
+    from autodev_lab.experiments.studies.growth import GrowthStudy
+
+    return GrowthStudy()
+
+
+STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "growth": _growth}
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
 

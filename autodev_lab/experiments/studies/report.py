@@ -10,6 +10,7 @@ import pandas as pd
 
 from autodev_lab.analysis.claims import STUDY, Judged, judge_all
 from autodev_lab.analysis.estimates import Effect, Estimate
+from autodev_lab.analysis.latency import times_as_fast
 from autodev_lab.analysis.study_exhibit import NO_NOISE
 from autodev_lab.analysis.study_results import (
     Contrast,
@@ -51,7 +52,9 @@ def write_study_report(
     """
     outcomes = pd.read_parquet(directory.outcomes)
     there = [arm for arm in plan.arms if arm in set(outcomes["arm"])]
-    clock = {arm: study.clocked(_clock_of(directory, plan, arm)) for arm in there}
+    kept = {arm: _clock_of(directory, plan, arm) for arm in there}
+    clock = {arm: study.clocked(seconds) for arm, seconds in kept.items()}
+    speeds = _speeds(plan, kept)
     endpoints = tuple(study.endpoints.values())
     named = [one for one in endpoints if one.name in plan.experiment.endpoints]
     metrics = study_metrics(endpoints, outcomes, there)
@@ -99,6 +102,16 @@ def write_study_report(
         },
         "contrasts": [one.as_json() for one in contrasts],
         "group_gains": [one.as_json() for one in gains],
+        "speeds": [
+            {
+                "treatment": pair[0],
+                "baseline": pair[1],
+                "times_as_fast": one.value,
+                "ci": [one.low, one.high],
+                "n": one.n,
+            }
+            for pair, one in speeds.items()
+        ],
         "claims": [one.as_json() for one in judged],
         "artifacts": artifacts(directory),
     }
@@ -107,6 +120,7 @@ def write_study_report(
             *_head(plan, summary),
             *_arms(plan, metrics, clock),
             *_contrasts(contrasts),
+            *_fastness(speeds),
             *_groups(summary, groups, gains),
             *_verdicts(judged),
             *_tail(summary),
@@ -191,6 +205,29 @@ def _contrasts(contrasts: Sequence[Contrast]) -> list[str]:
         "Contrasts (exploratory; relative, intervals of 95 % each, not adjusted for their number):",
         *map(_contrast_in_words, contrasts),
         *(f"  No interval: {why}." for why in dict.fromkeys(one.effect.why for one in contrasts if one.effect.why)),
+    ]
+
+
+def _speeds(plan: StudyPlan, kept: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[tuple[str, str], Estimate]:
+    """How many times as fast the first arm of each contrast searches as the second, by medians over the same things."""
+    found = {}
+    for treatment, baseline in plan.experiment.contrasts:
+        ours, theirs = (kept.get(arm, {}).get("search", ()) for arm in (treatment, baseline))
+        if len(ours) == len(theirs) and len(ours) > 1:
+            found[treatment, baseline] = times_as_fast(ours, theirs)
+    return found
+
+
+def _fastness(speeds: Mapping[tuple[str, str], Estimate]) -> list[str]:
+    if not speeds:
+        return []
+    return [
+        "",
+        "Times as fast, by medians over the same searches (intervals of 95 % over searches; on this machine):",
+        *(
+            f"  {treatment} as {baseline}: {one.value:.3g} [{one.low:.3g}, {one.high:.3g}], n = {one.n}"
+            for (treatment, baseline), one in speeds.items()
+        ),
     ]
 
 

@@ -35,7 +35,7 @@ from autodev_lab.experiments.studies.study import Foreseen, Measured, Options, P
 from autodev_lab.files import write_atomic
 from autodev_lab.records import SearchMode
 
-__all__ = ["EMBED_SECONDS", "SEARCH_SECONDS", "RetrievalParameters", "RetrievalStudy"]
+__all__ = ["EMBED_SECONDS", "SEARCH_SECONDS", "RetrievalParameters", "RetrievalStudy", "by_package"]
 
 UNSEEN, OTHERS = "unseen", "others"
 """Groups of packages: first released after the embedder was trained, and all the rest."""
@@ -121,12 +121,7 @@ class RetrievalStudy:
             write_atomic(directory.attrition, sheet.getvalue())
             lines = (json.dumps(asdict(function), sort_keys=True) for function in functions)
             write_atomic(directory.tasks, "".join(f"{line}\n" for line in lines))
-        by_package: dict[str, list[str]] = {}
-        for line in directory.tasks.read_text(encoding="utf-8").splitlines():
-            by_package.setdefault(str(json.loads(line)["package"]), []).append(line)
-        return {
-            package: hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] for package, lines in by_package.items()
-        }
+        return by_package(directory)
 
     def foresee(self, plan: StudyPlan) -> Foreseen:
         """From the number of functions, the searches of one core, and the vectors that are made once."""
@@ -205,6 +200,14 @@ class RetrievalStudy:
         both = [self.endpoints[name] for name in ("mrr10", "hard_mrr10")]
         shown = [one for one in both if any(estimates[one.name].n for estimates in metrics.values())]
         return {"arms": endpoints_figure(metrics, shown)}
+
+
+def by_package(directory: RunDirectory) -> Mapping[str, str]:
+    """Content hash of every package's lines in `tasks.jsonl`."""
+    lines: dict[str, list[str]] = {}
+    for line in directory.tasks.read_text(encoding="utf-8").splitlines():
+        lines.setdefault(str(json.loads(line)["package"]), []).append(line)
+    return {package: hashlib.sha256("\n".join(some).encode()).hexdigest()[:16] for package, some in lines.items()}
 
 
 def _read(directory: RunDirectory) -> list[CodeFunction]:
