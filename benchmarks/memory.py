@@ -7,7 +7,9 @@ times. Intervals are 95 %, paired, with packages as clusters. Vectors are kept i
 long: some 20 to 40 functions a second. ``vectors_made`` says of how many vectors ``build_seconds`` is.
 
 Weights were chosen on the packages named `TUNED`; a default run judges on others, `JUDGED`. ``--speed N`` measures
-latency instead, on the first N functions of `LARGE`.
+latency instead, on the first N functions of `LARGE`, wall and processor time. With ``--random-vectors`` the functions'
+vectors are random, so that none has to be made: a search takes as long, and what it finds means nothing. The query's
+vector is made by the model all the same.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from autodev_lab.analysis.statistics import Effect
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.studies.code_corpus import CodeFunction, as_item, functions_of
 from autodev_lab.experiments.studies.lookups import DEPTH, Found, fill, gain, look_up, quality_of, ratio
+from autodev_lab.experiments.studies.vector_sources import NamedEmbedder, RandomVectors
 from autodev_lab.memory import EmbeddedMemory, MiniLmEmbedder
 from autodev_lab.memory.keyword import TOKENIZER
 from autodev_lab.memory.words import name_of, tokenize
@@ -122,22 +125,30 @@ def told(effect: Effect, plus: float = 0.0) -> dict[str, float]:
     return {"value": effect.estimate + plus, "low": effect.low + plus, "high": effect.high + plus}
 
 
-def speed(size: int, cache: Path | None, queries: int) -> dict[str, object]:
+def speed(size: int, cache: Path | None, queries: int, *, random: bool) -> dict[str, object]:
     """Latency of distinct queries among many functions."""
     functions = functions_of(LARGE)[:size]
-    embedder = CountingEmbedder()
+    if len(functions) < size:
+        raise LabError(f"the packages have {len(functions)} documented functions; ask for no more with --speed")
+    counting = CountingEmbedder()
+    embedder = RandomVectors() if random else counting
+    vectors = None if random else cache
     chosen = functions[:: max(1, len(functions) // queries)]
-    with tempfile.TemporaryDirectory() as folder, EmbeddedMemory(folder, embedder=embedder, vectors=cache) as memory:
-        seconds = fill(memory, functions)
-        made = embedder.made
+    with tempfile.TemporaryDirectory() as folder:
+        with EmbeddedMemory(folder, embedder=embedder, vectors=vectors) as memory:
+            seconds = fill(memory, functions)
         report: dict[str, object] = {
             "functions": len(functions),
             "queries": len(chosen),
             "build_seconds": seconds,
-            "vectors_made": made,
+            "vectors_made": counting.made,
+            "vectors": "random" if random else "made by the model",
         }
-        for mode in SearchMode:
-            report[mode.value] = asdict(quality_of(look_up(memory, chosen, mode)))
+        searcher = NamedEmbedder(MiniLmEmbedder(), embedder.name)
+        with EmbeddedMemory(folder, embedder=searcher, vectors=vectors) as memory:
+            for mode in SearchMode:
+                memory.search("everything that waits for a first search", collection="codebase", mode=mode)
+                report[mode.value] = asdict(quality_of(look_up(memory, chosen, mode)))
     return report
 
 
@@ -146,6 +157,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packages", default=",".join(JUDGED))
     parser.add_argument("--speed", type=int, metavar="N")
+    parser.add_argument("--random-vectors", action="store_true", help="with --speed: make no vectors of functions")
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--cache", type=Path, help="SQLite file of vectors kept between runs")
     parser.add_argument("--json", action="store_true")
@@ -153,7 +165,7 @@ def main() -> int:
     try:
         with threadpool_limits(1):
             if options.speed:
-                report = speed(options.speed, options.cache, options.queries)
+                report = speed(options.speed, options.cache, options.queries, random=options.random_vectors)
             else:
                 report = judged(functions_of(options.packages.split(",")), options.cache)
     except LabError as error:

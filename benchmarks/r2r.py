@@ -22,10 +22,10 @@ from collections.abc import Callable
 from uuid import UUID
 
 from autodev_lab.errors import LabError
-from autodev_lab.integrations.r2r import PAGE, R2RClient
+from autodev_lab.integrations.r2r import R2RClient
 from autodev_lab.memory.collections import COLLECTIONS
-from autodev_lab.memory.r2r import R2RMemory, prepare_collections
-from autodev_lab.memory.r2r_items import EVERYTHING, filters_for
+from autodev_lab.memory.r2r import R2RMemory, prepare_collections, remove_collections
+from autodev_lab.memory.r2r_items import filters_for
 from autodev_lab.records import Link, MemoryItem, SearchMode
 
 VOCABULARY = 3000
@@ -106,16 +106,6 @@ def mine(client: R2RClient, prefix: str) -> dict[str, UUID]:
     return {name: found[prefix + name] for name in COLLECTIONS if prefix + name in found}
 
 
-def clear(client: R2RClient, prefix: str) -> None:
-    """Delete what was made."""
-    for collection in mine(client, prefix).values():
-        filters = filters_for(collection, {}, None)
-        while chunks := client.search_text(EVERYTHING, filters, PAGE):
-            for chunk in chunks:
-                client.delete_document(chunk.document_id)
-        client.delete_collection(collection)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -132,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             measured = measure(client, prefix, options.items, options.queries, options.links)
         finally:
-            clear(client, prefix)
+            remove_collections(client, prefix)
             client.close()
     except LabError as error:
         print(f"r2r: {error}", file=sys.stderr)

@@ -7,10 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
-from autodev_lab.analysis.claims import Judged, PositionClaim, ShareClaim
-from autodev_lab.analysis.figures import learning_curve, paired_differences
+from autodev_lab.analysis.claims import Judged, PositionClaim, ShareClaim, StudyClaim
+from autodev_lab.analysis.figures import forest, learning_curve, paired_differences
 from autodev_lab.analysis.frames import arm_rows, originals
 from autodev_lab.analysis.gate_figures import reliability_figure, risk_coverage_figure
+from autodev_lab.analysis.study_endpoints import endpoint_of_any_study
+from autodev_lab.analysis.study_results import paired_items
 
 __all__ = ["FEWEST_CHANGES", "claim_figure", "gate_figures", "share_by_package"]
 
@@ -28,6 +30,10 @@ def claim_figure(judged: Judged, outcomes: pd.DataFrame, *, budget: int) -> Figu
     """
     if judged.effect.n == 0:
         return None
+    if isinstance(judged.claim, StudyClaim):
+        endpoint = endpoint_of_any_study(judged.claim.endpoint)
+        paired = paired_items(outcomes, judged.claim.treatment, judged.claim.baseline, endpoint.column)
+        return forest(judged, paired.assign(difference=paired["treatment"] - paired["baseline"]), endpoint)
     if isinstance(judged.claim, ShareClaim):
         return share_by_package(judged)
     if isinstance(judged.claim, PositionClaim):

@@ -25,11 +25,33 @@ from autodev_lab.analysis.metrics import (
     window,
 )
 from autodev_lab.analysis.noise import noise_floor, share_noise_floor
-from autodev_lab.analysis.registration import Claim, PositionClaim, ShareClaim, parse_claim, read_claims
+from autodev_lab.analysis.registration import (
+    STUDY,
+    Claim,
+    PositionClaim,
+    ShareClaim,
+    StudyClaim,
+    parse_claim,
+    read_claims,
+)
 from autodev_lab.analysis.rulings import Ruling, holm, verdict
 from autodev_lab.analysis.shares import cluster_rate, cluster_share, share_p_value
+from autodev_lab.analysis.study_endpoints import endpoint_of_any_study
+from autodev_lab.analysis.study_results import paired_items
+from autodev_lab.errors import LabError
 
-__all__ = ["Claim", "Judged", "PositionClaim", "ShareClaim", "judge", "judge_all", "parse_claim", "read_claims"]
+__all__ = [
+    "STUDY",
+    "Claim",
+    "Judged",
+    "PositionClaim",
+    "ShareClaim",
+    "StudyClaim",
+    "judge",
+    "judge_all",
+    "parse_claim",
+    "read_claims",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +65,7 @@ class Judged:
     effect
         Relative effect, or share, with its interval.
     noise_floor
-        What chance in the agents' seeds alone shows.
+        What chance in the agents' seeds alone shows; 0 in a study, where nothing depends on one.
     ruling
         The verdict.
     confirmatory
@@ -123,7 +145,9 @@ def judge(
     test
         Test over packages of a relative claim; a share has its own.
     """
-    if isinstance(claim, ShareClaim):
+    if isinstance(claim, StudyClaim):
+        found = _judge_study(claim, outcomes, level, test)
+    elif isinstance(claim, ShareClaim):
         found = _judge_share(claim, outcomes, level)
     else:
         found = _judge_relative(claim, outcomes, level, test)
@@ -147,10 +171,24 @@ def judge_all(
 
     Parameters
     ----------
+    environment
+        The world the run took place in; `STUDY` for a study.
     arms
         Arms that were to run; one without outcomes leaves its claims undecided. Those that have outcomes unless given.
+
+    Raises
+    ------
+    LabError
+        If a claim about an experiment with a team is registered for a study, or the other way round.
     """
     family = [claim for claim in claims if claim.experiment == experiment]
+    for claim in family:
+        if isinstance(claim, StudyClaim) != (environment == STUDY):
+            told = "is a study" if environment == STUDY else "is none"
+            raise LabError(
+                f"claim {claim.id} is of kind {claim.kind}, and {experiment} {told}; claims about studies, and no "
+                "others, are of kind study"
+            )
     known = set(outcomes["arm"].unique()) if arms is None else set(arms)
     level = 1 - 0.05 / max(1, len(family))
     judged = [
@@ -189,6 +227,20 @@ def _judge_relative(claim: Claim, outcomes: pd.DataFrame, level: float, test: Cl
     floor = _floor(rows, claim.arms, column)
     ruling = verdict(effect.estimate, (effect.low, effect.high), claim.threshold, floor)
     return Judged(claim, effect, floor, ruling, False, totals, p, p, test.describe(effect.clusters))
+
+
+def _judge_study(claim: StudyClaim, outcomes: pd.DataFrame, level: float, test: ClusterTest) -> Judged:
+    paired = paired_items(outcomes, claim.treatment, claim.baseline, endpoint_of_any_study(claim.endpoint).column)
+    grouped = paired.groupby("package", sort=True)
+    totals = grouped[["treatment", "baseline"]].sum().astype(np.float64).assign(n=grouped.size())
+    if paired.empty:
+        effect = Effect(math.nan, -math.inf, math.inf, 0, 0, "the two arms have no measured item in common")
+        return Judged(claim, effect, 0.0, Ruling.UNDECIDED, False, totals)
+    treatment, baseline = (totals[side].to_numpy(dtype=np.float64) for side in ("treatment", "baseline"))
+    effect = relative_effect(treatment, baseline, n=len(paired), level=level, test=test)
+    p = p_value(treatment, baseline, claim.threshold, test=test)
+    ruling = verdict(effect.estimate, (effect.low, effect.high), claim.threshold, 0.0)
+    return Judged(claim, effect, 0.0, ruling, False, totals, p, p, test.describe(effect.clusters))
 
 
 def _judge_share(claim: ShareClaim, outcomes: pd.DataFrame, level: float) -> Judged:

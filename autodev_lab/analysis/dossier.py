@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autodev_lab.analysis.claims import Claim, Judged, judge_all
+from autodev_lab.analysis.claims import STUDY, Claim, Judged, judge_all
 from autodev_lab.analysis.frames import Run, read_run
 from autodev_lab.analysis.seals import alterations, configuration_hash, missing_cells
 from autodev_lab.errors import LabError
@@ -54,13 +54,18 @@ class Dossier:
 
     @property
     def budget(self) -> int:
-        """Candidates a task could use."""
+        """Candidates a task could use; a study has none."""
         return int(str(_mapping(self.run.spec["parameters"])["budget"]))
 
     @property
+    def study(self) -> str:
+        """The study it is a run of; empty when it is about a team."""
+        return str(self._experiment.get("study", ""))
+
+    @property
     def environment(self) -> str:
-        """The world it ran in."""
-        return str(_mapping(self.run.spec["parameters"])["environment"])
+        """The world it ran in; `claims.STUDY` for a study, which has none."""
+        return STUDY if self.study else str(_mapping(self.run.spec["parameters"])["environment"])
 
     @property
     def experiment(self) -> str:
@@ -74,9 +79,9 @@ class Dossier:
         return tuple(arm for arm in _mapping(self._experiment["arms"]) if arm in there)
 
     @property
-    def endpoint(self) -> str:
-        """The first endpoint, in which contrasts are judged."""
-        return _texts(self._experiment["endpoints"])[0]
+    def endpoints(self) -> tuple[str, ...]:
+        """Those that the experiment names; contrasts of teams are judged in the first."""
+        return tuple(_texts(self._experiment["endpoints"]))
 
     @property
     def contrasts(self) -> tuple[tuple[str, str], ...]:
@@ -130,16 +135,13 @@ def open_dossier(path: Path, claims: Sequence[Claim], *, check: Check = alterati
         If it is no run directory, has no outcomes, or is of another version.
     """
     run = read_run(path)
-    if "study" in run.summary:
-        raise LabError(
-            f"run {run.id} is a study, which no registered claim is about; its summary.txt says what it found"
-        )
     altered = check(path)
     try:
         missing, cells = missing_cells(path)
         experiment, parameters = _mapping(run.spec["experiment"]), _mapping(run.spec["parameters"])
         arms = tuple(_texts(parameters["arms"])) or tuple(_mapping(experiment["arms"]))
-        name, environment = str(experiment["name"]), str(parameters["environment"])
+        name = str(experiment["name"])
+        environment = STUDY if "study" in experiment else str(parameters["environment"])
         _texts(experiment["endpoints"])
     except (KeyError, TypeError, ValueError) as error:
         raise LabError(f"{path / 'spec.json'} is damaged; name another run, or run the experiment again") from error
@@ -161,7 +163,6 @@ def newest_finished(root: Path) -> tuple[Path, ...]:
     """The newest finished run of every experiment below a folder, by name of the experiment.
 
     A run is finished when its summary says that all its cells are done; newer is the one whose spec was written later.
-    Studies, which no registered claim is about, are passed over.
 
     Raises
     ------
@@ -175,7 +176,7 @@ def newest_finished(root: Path) -> tuple[Path, ...]:
             age = (path.parent / "spec.json").stat().st_mtime_ns
         except (OSError, ValueError):
             continue
-        if not isinstance(summary, dict) or summary.get("complete") is not True or "study" in summary:
+        if not isinstance(summary, dict) or summary.get("complete") is not True:
             continue
         name = str(summary.get("experiment"))
         if name not in newest or newest[name][0] <= age:

@@ -131,7 +131,7 @@ def make_exhibit(dossier: Dossier) -> Exhibit:
     contrasts = contrast_effects(
         outcomes,
         dossier.contrasts,
-        endpoint=dossier.endpoint,
+        endpoint=dossier.endpoints[0],
         experiment=dossier.experiment,
         environment=dossier.environment,
     )

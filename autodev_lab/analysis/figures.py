@@ -17,13 +17,13 @@ from autodev_lab.analysis.bands import simultaneous_band
 from autodev_lab.analysis.claims import Judged
 from autodev_lab.analysis.effects import absolute_effect, matched_difference
 from autodev_lab.analysis.frames import arm_rows, originals
-from autodev_lab.analysis.metrics import ENDPOINTS
+from autodev_lab.analysis.metrics import ENDPOINTS, Endpoint
 from autodev_lab.analysis.statistics import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["arms_figure", "learning_curve", "paired_differences", "render"]
+__all__ = ["arms_figure", "forest", "learning_curve", "paired_differences", "render"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -72,10 +72,9 @@ def arms_figure(metrics: Mapping[str, Mapping[str, Estimate]], *, budget: int) -
 
 
 def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.DataFrame) -> Figure:
-    """Forest plot: treatment minus baseline in every package, and over all of them.
+    """Forest plot of two arms of teams: treatment minus baseline in every package, and over all of them.
 
-    The interval of a package is `matched_difference` over its tasks (means over replicates, so that a task seen twice
-    is one piece of evidence); that of all packages is `absolute_effect`, over packages.
+    Of a task the mean over replicates is taken, so that a task seen twice is one piece of evidence.
 
     Parameters
     ----------
@@ -91,7 +90,25 @@ def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.Dat
     )
     paired["difference"] = paired[f"{endpoint.column}_t"].astype(float) - paired[f"{endpoint.column}_b"].astype(float)
     by_task = paired.groupby(["package", "task_id"], sort=True)["difference"].mean().reset_index()
-    grouped = by_task.groupby("package", sort=True)["difference"]
+    return forest(judged, by_task, endpoint)
+
+
+def forest(judged: Judged, differences: pd.DataFrame, endpoint: Endpoint) -> Figure:
+    """Forest plot: treatment minus baseline in every package, and over all of them.
+
+    The interval of a package is `matched_difference` over its items; that of all packages is `absolute_effect`, over
+    packages.
+
+    Parameters
+    ----------
+    judged
+        The claim and what was found.
+    differences
+        One row an item, with columns ``package`` and ``difference``.
+    endpoint
+        What the differences are of.
+    """
+    grouped = differences.groupby("package", sort=True)["difference"]
     rows = [(str(package), matched_difference(values.to_numpy(dtype=np.float64))) for package, values in grouped]
     sums, sizes = (one.to_numpy(dtype=np.float64) for one in (grouped.sum(), grouped.size()))
     over = absolute_effect(sums, np.zeros_like(sums), sizes)

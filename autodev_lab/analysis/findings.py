@@ -70,6 +70,8 @@ def _verdicts(claim: Mapping[str, object]) -> list[tuple[str, ...]]:
 
 
 def _run(run: Mapping[str, object]) -> list[str]:
+    if "study" in run:
+        return _study(run)
     arms = _object(run["arms"])
     rows = []
     for arm, values in arms.items():
@@ -110,6 +112,36 @@ def _run(run: Mapping[str, object]) -> list[str]:
                         str(one["wrong_escaped"]),
                     )
                     for one in gates
+                ],
+            )
+        )
+    return parts
+
+
+def _study(run: Mapping[str, object]) -> list[str]:
+    arms = {arm: _object(values) for arm, values in _object(run["arms"]).items()}
+    names = list(dict.fromkeys(name for values in arms.values() for name in values))
+    rows = []
+    for arm, values in arms.items():
+        told = [_object(values[name]) if name in values else None for name in names]
+        rows.append(
+            (arm, *("" if one is None else share_between(_number(one["value"]), *_pair(one["ci"])) for one in told))
+        )
+    parts = [f"Run `{run['run_id']}`, a study of {run['study']}:", table(("arm", *names), rows)]
+    contrasts = _objects(run["contrasts"])
+    if contrasts:
+        parts.append(
+            table(
+                ("arm", "against", "endpoint", "difference", "95 % interval"),
+                [
+                    (
+                        str(one["treatment"]),
+                        str(one["baseline"]),
+                        str(one["endpoint"]),
+                        _percent(one["estimate"]),
+                        _interval(one["ci"]),
+                    )
+                    for one in contrasts
                 ],
             )
         )

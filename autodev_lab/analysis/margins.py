@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from autodev_lab.analysis.claims import Judged, PositionClaim, ShareClaim
+from autodev_lab.analysis.claims import Judged, PositionClaim, ShareClaim, StudyClaim
 from autodev_lab.analysis.cluster_inference import DEFAULT_TEST
 from autodev_lab.analysis.components import estimate_design
 from autodev_lab.analysis.frames import arm_rows
@@ -84,7 +84,7 @@ def _decided_by(judged: Judged, outcomes: pd.DataFrame, level: float) -> str:
     effect, claim = judged.effect, judged.claim
     if effect.estimate == claim.threshold:
         return "the estimate lies on the threshold, and no number of packages tells the two apart"
-    if isinstance(claim, ShareClaim):
+    if isinstance(claim, ShareClaim | StudyClaim):
         return _by_width(judged)
     rows = {arm: arm_rows(outcomes, arm) for arm in claim.arms}
     if isinstance(claim, PositionClaim):
@@ -115,14 +115,15 @@ def _decided_by(judged: Judged, outcomes: pd.DataFrame, level: float) -> str:
 
 
 def _by_width(judged: Judged) -> str:
-    """Packages of a share, from its interval narrowing with the root of their number."""
+    """Packages of a share or a study, from its interval narrowing with the root of their number."""
     effect, threshold = judged.effect, judged.claim.threshold
     above = effect.estimate > threshold
     reach = effect.estimate - effect.low if above else effect.high - effect.estimate
     if not math.isfinite(reach):
         return "how many packages would is not known, for the interval is not bounded"
     needed = math.ceil(effect.clusters * (reach / abs(effect.estimate - threshold)) ** 2)
-    return f"at this spread and share about {max(needed, effect.clusters + 1)} packages would decide"
+    what = "share" if isinstance(judged.claim, ShareClaim) else "effect"
+    return f"at this spread and {what} about {max(needed, effect.clusters + 1)} packages would decide"
 
 
 def _points(distance: float) -> str:

@@ -17,9 +17,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from autodev_lab.analysis.metrics import ENDPOINTS
+from autodev_lab.analysis.study_endpoints import endpoint_of_any_study
 from autodev_lab.errors import LabError
 
-__all__ = ["Claim", "PositionClaim", "ShareClaim", "parse_claim", "read_claims"]
+__all__ = ["STUDY", "Claim", "PositionClaim", "ShareClaim", "StudyClaim", "parse_claim", "read_claims"]
+
+STUDY = "study"
+"""What stands for the environment of a study, which has none: no team, and no world for it."""
 
 
 class Claim(BaseModel):
@@ -31,7 +35,7 @@ class Claim(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["relative", "relative_at", "share"] = "relative"
+    kind: Literal["relative", "relative_at", "share", "study"] = "relative"
     id: str
     statement: str
     experiment: str
@@ -47,7 +51,7 @@ class Claim(BaseModel):
 
     @field_validator("endpoint")
     @classmethod
-    def _known(cls, value: str) -> str:
+    def _known_endpoint(cls, value: str) -> str:
         if value not in ENDPOINTS:
             raise ValueError(f"endpoint {value!r} is not one of {', '.join(ENDPOINTS)}")
         return value
@@ -89,7 +93,7 @@ class PositionClaim(Claim):
     Positions are counted from 1. The order of tasks is drawn anew for every replicate, so a position is not a task.
     """
 
-    kind: Literal["relative", "relative_at", "share"] = "relative_at"
+    kind: Literal["relative", "relative_at", "share", "study"] = "relative_at"
     at: int = Field(ge=1)
     window: int = Field(ge=0)
 
@@ -103,7 +107,7 @@ class PositionClaim(Claim):
 class ShareClaim(Claim):
     """The promise that of what `treatment` deploys without a human at least the share `threshold` is right."""
 
-    kind: Literal["relative", "relative_at", "share"] = "share"
+    kind: Literal["relative", "relative_at", "share", "study"] = "share"
     baseline: Literal[""] = ""
     endpoint: Literal["correct_at_K", "solved_at_K"]
     threshold: float = Field(gt=0, lt=1, allow_inf_nan=False)
@@ -114,8 +118,27 @@ class ShareClaim(Claim):
         return (self.treatment,)
 
 
+class StudyClaim(Claim):
+    """The promise of kind ``relative`` about two arms of a study, over the items that both arms have.
+
+    Arms of a study depend on no agent's seed: run again they give the same, so there is no noise between runs to be
+    above.
+    """
+
+    kind: Literal["relative", "relative_at", "share", "study"] = "study"
+    environment: Literal["study"] = "study"
+
+    @field_validator("endpoint")
+    @classmethod
+    def _known_endpoint(cls, value: str) -> str:
+        try:
+            return endpoint_of_any_study(value).name
+        except KeyError:
+            raise ValueError(f"endpoint {value!r} is none of a study") from None
+
+
 KINDS: Mapping[str, type[Claim]] = MappingProxyType(
-    {"relative": Claim, "relative_at": PositionClaim, "share": ShareClaim}
+    {"relative": Claim, "relative_at": PositionClaim, "share": ShareClaim, "study": StudyClaim}
 )
 """The class of each kind of claim."""
 

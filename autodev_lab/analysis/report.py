@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 import mistune  # comes with nbconvert, which declares it
+from matplotlib.figure import Figure
 
 from autodev_lab.analysis.claim_figures import claim_figure, gate_figures
-from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim
+from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim, StudyClaim
 from autodev_lab.analysis.dossier import Dossier
 from autodev_lab.analysis.exhibits import Exhibit, exhibit_figures, make_exhibit
 from autodev_lab.analysis.figures import render
 from autodev_lab.analysis.margins import what_would_change
 from autodev_lab.analysis.markdown import flat, table, text
+from autodev_lab.analysis.study_exhibit import NO_NOISE, StudyExhibit, make_study_exhibit, study_exhibit_figures
 from autodev_lab.analysis.wording import percent
 from autodev_lab.errors import LabError
 
@@ -102,7 +104,7 @@ class Report:
     claims: tuple[Claim, ...]
     dossiers: tuple[Dossier, ...]
     findings: tuple[Finding, ...]
-    exhibits: tuple[tuple[Exhibit, tuple[str, ...]], ...]
+    exhibits: tuple[tuple[Exhibit | StudyExhibit, tuple[str, ...]], ...]
     figures: Mapping[str, bytes] = field(hash=False)
 
     def of(self, claim: Claim) -> tuple[Finding, ...]:
@@ -228,7 +230,7 @@ def make_report(claims: Sequence[Claim], dossiers: Sequence[Dossier]) -> Report:
             for judged in dossier.judged:
                 if judged.claim.id != claim.id:
                     continue
-                drawn = claim_figure(judged, dossier.run.outcomes, budget=dossier.budget)
+                drawn = claim_figure(judged, dossier.run.outcomes, budget=0 if dossier.study else dossier.budget)
                 name = ""
                 if drawn is not None:
                     name = _file_name(f"{claim.id}-{dossier.run.id}", taken=figures)
@@ -240,15 +242,24 @@ def make_report(claims: Sequence[Claim], dossiers: Sequence[Dossier]) -> Report:
                         more.append(_file_name(f"{claim.id}-{kind}-{dossier.run.id}", taken=figures))
                         figures[more[-1]] = render(figure, "png")
                 findings.append(Finding(dossier, judged, change, name, tuple(more)))
-    exhibits: list[tuple[Exhibit, tuple[str, ...]]] = []
+    exhibits: list[tuple[Exhibit | StudyExhibit, tuple[str, ...]]] = []
     for dossier in dossiers:
-        exhibit = make_exhibit(dossier)
+        exhibit, drawings = _exhibit(dossier)
         names: list[str] = []
-        for kind, figure in exhibit_figures(dossier, exhibit).items():
+        for kind, figure in drawings.items():
             names.append(_file_name(f"{kind}-{dossier.run.id}", taken=figures))
             figures[names[-1]] = render(figure, "png")
         exhibits.append((exhibit, tuple(names)))
     return Report(tuple(claims), tuple(dossiers), tuple(findings), tuple(exhibits), figures)
+
+
+def _exhibit(dossier: Dossier) -> tuple[Exhibit | StudyExhibit, dict[str, Figure]]:
+    """What a run showed, with figures by name; the two kinds of experiment have nothing of this in common."""
+    if dossier.study:
+        shown = make_study_exhibit(dossier)
+        return shown, study_exhibit_figures(shown)
+    exhibit = make_exhibit(dossier)
+    return exhibit, exhibit_figures(dossier, exhibit)
 
 
 def _file_name(words: str, *, taken: Collection[str]) -> str:
@@ -268,12 +279,15 @@ def _finding(one: Finding, link: Callable[[str], str]) -> list[str]:
         ("status", status),
         ("endpoint", f"{claim.endpoint}: {_compared(claim)}"),
         ("threshold", _percent(claim, claim.threshold)),
-        ("environment", dossier.environment),
+        ("environment", "none: a study" if dossier.study else dossier.environment),
         ("estimate", _percent(claim, effect.estimate)),
         (f"{100 * dossier.level:.1f} % interval", _interval(judged) + (f" ({effect.why})" if effect.why else "")),
-        ("n", f"{effect.n} {'' if isinstance(claim, ShareClaim) else 'paired '}tasks in {_packages(effect.clusters)}"),
+        ("n", f"{effect.n} {_counted(claim)} in {_packages(effect.clusters)}"),
         ("p, Holm p", f"{_p(judged.p)}, {_p(judged.p_holm)}" + (f" ({judged.method})" if judged.method else "")),
-        ("noise floor", _percent(claim, judged.noise_floor, signed=False)),
+        (
+            "noise floor",
+            NO_NOISE if isinstance(claim, StudyClaim) else _percent(claim, judged.noise_floor, signed=False),
+        ),
     ]
     if judged.coverage is not None:
         rows.append(
@@ -314,7 +328,7 @@ def _attrition(dossier: Dossier) -> list[str]:
     ]
     totals = (sum(dossier.attrition.get((package, reason), 0) for package in packages) for reason in reasons)
     rows.append(("all", *(str(total) for total in totals)))
-    return ["Attrition, in tasks:", table(("package", *reasons), rows)]
+    return ["What was looked for:" if dossier.study else "Attrition, in tasks:", table(("package", *reasons), rows)]
 
 
 _PROVENANCE: Mapping[str, str] = {
@@ -335,6 +349,13 @@ def _compared(claim: Claim) -> str:
         return f"share right of what {claim.treatment} deployed without a human"
     place = f" at task {claim.at} ± {claim.window}" if isinstance(claim, PositionClaim) else ""
     return f"{claim.treatment} against {claim.baseline}{place}, relative"
+
+
+def _counted(claim: Claim) -> str:
+    """What n of a claim counts."""
+    if isinstance(claim, StudyClaim):
+        return "paired items"
+    return "tasks" if isinstance(claim, ShareClaim) else "paired tasks"
 
 
 def _label(package: str) -> str:

@@ -61,6 +61,7 @@ def configuration_hash(spec: Mapping[str, object]) -> str:
             "endpoints": experiment["endpoints"],
             "parameters": parameters,
             "seed": spec["seed"],
+            **({"study": experiment["study"]} if "study" in experiment else {}),
         }
     except (KeyError, TypeError):
         return ""
@@ -80,10 +81,6 @@ def missing_cells(run: Path) -> tuple[int, int]:
     return sum(cell not in there for cell in named), len(named)
 
 
-Cell = tuple[str, bool, int]
-"""Arm, whether it is the twin, replicate."""
-
-
 def _outcomes_altered(run: Path, spec: Mapping[str, object]) -> Iterator[str]:
     """What is wrong with the outcomes or the cells they were joined from."""
     try:
@@ -94,17 +91,17 @@ def _outcomes_altered(run: Path, spec: Mapping[str, object]) -> Iterator[str]:
     there = _keys(outcomes)
     unknown = there - set(named)
     if unknown:
-        yield f"outcomes.parquet has rows of a cell that the run does not have ({_name(min(unknown))})"
+        yield f"outcomes.parquet has rows of a cell that the run does not have ({min(unknown)})"
     # an interrupted run has outcomes of some cells only
     held = [cell for cell in named if cell in there]
     for cell in held:
-        seal = read_object(run / "cells" / f"{_name(cell)}.json")
+        seal = read_object(run / "cells" / f"{cell}.json")
         for suffix, key in ((".parquet", "parquet"), (".trace.gz", "trace")):
-            if not seal or _sha256(run / "cells" / f"{_name(cell)}{suffix}") != seal.get(key):
-                yield f"cells/{_name(cell)}{suffix} is not what its seal says"
+            if not seal or _sha256(run / "cells" / f"{cell}{suffix}") != seal.get(key):
+                yield f"cells/{cell}{suffix} is not what its seal says"
                 return
     try:
-        joined = pa.concat_tables([_read(run / "cells" / f"{_name(cell)}.parquet") for cell in held])
+        joined = pa.concat_tables([_read(run / "cells" / f"{cell}.parquet") for cell in held])
         same = joined.equals(outcomes)
     except (OSError, ValueError):
         same = False
@@ -112,23 +109,28 @@ def _outcomes_altered(run: Path, spec: Mapping[str, object]) -> Iterator[str]:
         yield "outcomes.parquet is not what the cells say"
 
 
-def _cells(spec: Mapping[str, object]) -> Iterator[Cell]:
-    """Cells of a spec in the order in which the outcomes have them."""
-    parameters = _mapping(spec["parameters"])
-    arms = _names(parameters["arms"]) or tuple(_mapping(_mapping(spec["experiment"])["arms"]))
+def _cells(spec: Mapping[str, object]) -> Iterator[str]:
+    """Names of a spec's cells in the order in which the outcomes have them; of a study, its arms."""
+    experiment, parameters = _mapping(spec["experiment"]), _mapping(spec["parameters"])
+    arms = _names(parameters["arms"]) or tuple(_mapping(experiment["arms"]))
+    if "study" in experiment:
+        yield from arms
+        return
     for arm in arms:
         for twin in (False, True) if parameters["twins"] else (False,):
             for replicate in range(int(str(parameters["replicates"]))):
-                yield arm, twin, replicate
+                yield _name(arm, twin, replicate)
 
 
-def _keys(outcomes: pa.Table) -> set[Cell]:
+def _keys(outcomes: pa.Table) -> set[str]:
+    """Names of the cells that have rows."""
+    if "replicate" not in outcomes.column_names:
+        return set(outcomes.column("arm").unique().to_pylist())
     distinct = outcomes.select(["arm", "twin", "replicate"]).group_by(["arm", "twin", "replicate"]).aggregate([])
-    return {(row["arm"], row["twin"], row["replicate"]) for row in distinct.to_pylist()}
+    return {_name(row["arm"], row["twin"], row["replicate"]) for row in distinct.to_pylist()}
 
 
-def _name(cell: Cell) -> str:
-    arm, twin, replicate = cell
+def _name(arm: str, twin: bool, replicate: int) -> str:
     return f"{arm}{'_twin' if twin else ''}-r{replicate:03d}"
 
 

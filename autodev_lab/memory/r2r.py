@@ -34,7 +34,7 @@ from autodev_lab.memory.r2r_links import AT_ONCE, R2RLinks
 from autodev_lab.memory.retrieval import retrieve
 from autodev_lab.records import Link, MemoryHit, MemoryItem, SearchMode
 
-__all__ = ["R2RMemory", "prepare_collections"]
+__all__ = ["R2RMemory", "prepare_collections", "remove_collections"]
 
 _TRIES = 3
 _SETTLING = 5.0
@@ -60,6 +60,29 @@ def prepare_collections(client: R2RClient, prefix: str = "") -> tuple[str, ...]:
     for name in missing:
         client.create_collection(name, "a memory of autodev_lab")
     return missing
+
+
+def remove_collections(client: R2RClient, prefix: str) -> None:
+    """Delete a memory's collections with all that is in them; those that are not there are passed over.
+
+    Parameters
+    ----------
+    prefix
+        Stands before each name.
+
+    Raises
+    ------
+    LabError
+        If R2R cannot be reached; whatever was deleted until then is gone.
+    """
+    found = _by_name(client)
+    for collection in (found[prefix + name] for name in COLLECTIONS if prefix + name in found):
+        filters = filters_for(collection, {}, None)
+        while chunks := client.search_text(EVERYTHING, filters, PAGE):
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for _ in pool.map(client.delete_document, {chunk.document_id for chunk in chunks}):
+                    pass
+        client.delete_collection(collection)
 
 
 def _by_name(client: R2RClient) -> dict[str, UUID]:
@@ -183,6 +206,24 @@ class R2RMemory:
             return ()
         signals = _Search(self._client, self._links, known, query, filters or {}, at, k)
         return retrieve(signals, mode, k, at, self._weights)
+
+    def search_own(self, query: str, *, collection: str, k: int = 10) -> tuple[MemoryHit, ...]:
+        """Search by R2R's own fusion of words and meaning, which the lab's hybrid mode replaces; for comparisons.
+
+        It asks for all words of a query, and adds reciprocal ranks. Scores are R2R's.
+
+        Parameters
+        ----------
+        query
+            Words to search for.
+        collection
+            One of the memory's.
+        k
+            Most hits to return.
+        """
+        filters = filters_for(self._collection(collection), {}, None)
+        chunks = self._client.search_hybrid(query, filters, k) if query.strip() else ()
+        return tuple(MemoryHit(item_of(chunk), chunk.score, {"r2r": chunk.score}) for chunk in chunks)
 
     def _collection(self, name: str) -> UUID:
         return collection_named(name, self._ids)

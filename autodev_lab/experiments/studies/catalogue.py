@@ -22,7 +22,13 @@ def _credit() -> Study:
     return CreditStudy()
 
 
-STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "credit": _credit}
+def _growth() -> Study:
+    from autodev_lab.experiments.studies.growth import GrowthStudy
+
+    return GrowthStudy()
+
+
+STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "growth": _growth, "credit": _credit}
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
 

@@ -1,4 +1,4 @@
-"""Functions of installed packages as pairs of a query and a document: what their docstring says, and their code."""
+"""Functions of installed packages as pairs of a query and a document, and more of them for these to be found among."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from autodev_lab.errors import LabError
 from autodev_lab.records import Link, MemoryItem
 
-__all__ = ["CodeFunction", "as_item", "functions_of", "links_of"]
+__all__ = ["CodeFunction", "as_item", "functions_of", "links_of", "others_of"]
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
 _LEAST_WORDS = 3
@@ -25,7 +25,7 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class CodeFunction:
-    """A documented function.
+    """A function of a package.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class CodeFunction:
     package
         The installed package it belongs to.
     sentence
-        First sentence of its docstring.
+        First sentence of its docstring; empty without one.
     code
         Its source without the docstring.
     calls
@@ -63,15 +63,59 @@ def functions_of(packages: Iterable[str]) -> list[CodeFunction]:
     """
     found: list[CodeFunction] = []
     seen: set[str] = set()
-    for package in packages:
-        for name, path in _modules(package):
-            for function in _documented(name, package, path):
-                body = function.code.partition("\n")[2]
-                if function.name not in seen and body not in seen:
-                    seen.update((function.name, body))
-                    found.append(function)
+    for function in _everything(packages):
+        if not _is_described(function):
+            continue
+        body = _body(function)
+        if function.name not in seen and body not in seen:
+            seen.update((function.name, body))
+            found.append(function)
     sentences = Counter(function.sentence for function in found)
     return [function for function in found if sentences[function.sentence] == 1]
+
+
+def others_of(packages: Iterable[str], wanted: Sequence[CodeFunction]) -> list[CodeFunction]:
+    """Functions of some packages, documented or not, that those wanted can be taken for but are not.
+
+    Left out are functions of fewer than three lines, tests, all but the first of functions with equal code, and those
+    that the sentence of one that is wanted describes just as well.
+
+    Parameters
+    ----------
+    wanted
+        Functions that are looked for.
+
+    Raises
+    ------
+    LabError
+        If a package cannot be found.
+    """
+    seen = {one for function in wanted for one in (function.name, _body(function))}
+    sentences = {function.sentence for function in wanted}
+    found: list[CodeFunction] = []
+    for function in _everything(packages):
+        body = _body(function)
+        if function.name in seen or body in seen or function.sentence in sentences:
+            continue
+        seen.update((function.name, body))
+        found.append(function)
+    return found
+
+
+def _body(function: CodeFunction) -> str:
+    return function.code.partition("\n")[2]
+
+
+def _is_described(function: CodeFunction) -> bool:
+    own = function.name.rpartition(".")[2]
+    special = own.startswith("__") and own.endswith("__")
+    return len(function.sentence.split()) >= _LEAST_WORDS and not special
+
+
+def _everything(packages: Iterable[str]) -> Iterator[CodeFunction]:
+    for package in packages:
+        for name, path in _modules(package):
+            yield from _in_file(name, package, path)
 
 
 def _modules(package: str) -> Iterator[tuple[str, Path]]:
@@ -85,7 +129,7 @@ def _modules(package: str) -> Iterator[tuple[str, Path]]:
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def _documented(module: str, package: str, path: Path) -> Iterator[CodeFunction]:
+def _in_file(module: str, package: str, path: Path) -> Iterator[CodeFunction]:
     source = path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # other people's escape sequences
@@ -96,11 +140,11 @@ def _documented(module: str, package: str, path: Path) -> Iterator[CodeFunction]
     text = source.decode("utf-8", errors="replace").splitlines()
     for scope, node in _functions(tree, ()):
         doc = ast.get_docstring(node)
-        if doc is None or "test" in node.name.lower() or (node.name.startswith("__") and node.name.endswith("__")):
+        if "test" in node.name.lower():
             continue
-        sentence = first_sentence(doc)
+        sentence = "" if doc is None else first_sentence(doc)
         code = _without_docstring(node, text)
-        if len(sentence.split()) < _LEAST_WORDS or code.count("\n") + 1 < _LEAST_LINES:
+        if code.count("\n") + 1 < _LEAST_LINES:
             continue
         calls = {
             call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
@@ -133,6 +177,8 @@ def first_sentence(doc: str) -> str:
 
 
 def _without_docstring(node: FunctionNode, text: Sequence[str]) -> str:
+    if ast.get_docstring(node, clean=False) is None:
+        return "\n".join(text[node.lineno - 1 : node.end_lineno])
     doc = node.body[0]
     first, last = doc.lineno, doc.end_lineno or doc.lineno
     return "\n".join([*text[node.lineno - 1 : first - 1], *text[last : node.end_lineno]])

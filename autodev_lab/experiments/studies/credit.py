@@ -214,7 +214,11 @@ class CreditStudy:
         return Findings(data, tuple(words))
 
     def draw(
-        self, plan: StudyPlan, outcomes: pd.DataFrame, metrics: Mapping[str, Mapping[str, Estimate]]
+        self,
+        plan: StudyPlan,
+        outcomes: pd.DataFrame,
+        metrics: Mapping[str, Mapping[str, Estimate]],
+        clock: Mapping[str, Mapping[str, float]],
     ) -> Mapping[str, Figure]:
         """Causal against observed credit of every lesson that was found."""
         from autodev_lab.analysis.credit_figure import credit_figure

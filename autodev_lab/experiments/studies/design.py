@@ -165,16 +165,20 @@ def make_study_plan(
     Raises
     ------
     LabError
-        If the study, the profile, a key, a value or an arm is not known, naming what is allowed.
+        If the study, the profile, a key, a value or an arm is not known, naming what is allowed, or if an arm that is
+        asked for lacks what it needs.
     """
     from autodev_lab.experiments.studies.catalogue import study_named
 
     study = study_named(experiment.study)
     parameters = resolve(study.parameters, experiment, profile=profile, seed=seed, overrides=overrides)
     # the order in which a user happens to name things must not change the run
-    arms = chosen_arms(experiment, parameters.arms) or tuple(
-        arm for arm, one in experiment.arms.items() if study.is_configured(one.options, parameters)
-    )
+    asked = chosen_arms(experiment, parameters.arms)
+    lacking = {arm: what for arm, one in experiment.arms.items() if (what := study.lacks(one.options))}
+    for arm in asked:
+        if arm in lacking:
+            raise LabError(f"arm {arm} cannot run: {lacking[arm]}, or leave the arm out")
+    arms = asked or tuple(arm for arm in experiment.arms if arm not in lacking)
     tidy = {"arms": arms, "packages": once_each(parameters.packages)}
     plan = StudyPlan(experiment, profile, parameters.model_copy(update=tidy), seed)
     for arm in plan.arms:

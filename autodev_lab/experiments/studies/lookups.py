@@ -6,18 +6,27 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from autodev_lab.analysis.statistics import Effect, absolute_effect, relative_effect
 from autodev_lab.experiments.studies.code_corpus import CodeFunction, as_item, links_of
 from autodev_lab.protocols import LinkedMemory
-from autodev_lab.records import SearchMode
+from autodev_lab.records import MemoryHit, SearchMode
 
-__all__ = ["DEPTH", "Found", "Quality", "fill", "gain", "look_up", "quality_of", "ratio"]
+__all__ = ["DEPTH", "Found", "Quality", "Searchable", "fill", "gain", "look_up", "quality_of", "ratio"]
 
 DEPTH = 10
 """How many hits are looked at: MRR@10 and recall@10."""
+
+
+class Searchable(Protocol):
+    """What looking something up asks of a memory."""
+
+    def search(self, query: str, *, collection: str, mode: SearchMode, k: int) -> tuple[MemoryHit, ...]:
+        """See `Memory`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ def fill(
 
 
 def look_up(
-    memory: LinkedMemory,
+    memory: Searchable,
     functions: Iterable[CodeFunction],
     mode: SearchMode,
     told: Callable[[int], None] = lambda done: None,

@@ -1,52 +1,36 @@
-"""Sums a study up: endpoints by arm, pairs of arms compared, figures drawn, said in words and in one JSON object."""
+"""Sums a study up: endpoints by arm, pairs of arms compared, claims judged, said in words and in one JSON object."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from autodev_lab.analysis.effects import relative_effect
+from autodev_lab.analysis.claims import STUDY, Judged, judge_all
 from autodev_lab.analysis.estimates import Effect, Estimate
-from autodev_lab.analysis.shares import cluster_rate
+from autodev_lab.analysis.latency import times_as_fast
+from autodev_lab.analysis.study_exhibit import NO_NOISE
+from autodev_lab.analysis.study_results import (
+    Contrast,
+    GroupGain,
+    group_gains,
+    groups_of,
+    study_contrasts,
+    study_metrics,
+)
 from autodev_lab.analysis.wording import ends, percent
 from autodev_lab.experiments.directory import RunDirectory, runs_before
-from autodev_lab.experiments.report import artifacts
+from autodev_lab.experiments.report import artifacts, registered_claims
 from autodev_lab.experiments.studies.design import StudyPlan
 from autodev_lab.experiments.studies.study import Study, TellsMore
 from autodev_lab.files import write_atomic
 
-__all__ = ["Contrast", "compare_arms", "study_metrics", "write_study_report"]
+__all__ = ["write_study_report"]
 
 Metrics = Mapping[str, Mapping[str, Estimate]]
 Clock = Mapping[str, Mapping[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Contrast:
-    """Two arms compared in one endpoint, on the same items; the effect is relative, its interval one of 95 %."""
-
-    treatment: str
-    baseline: str
-    endpoint: str
-    effect: Effect
-
-    def as_json(self) -> dict[str, object]:
-        """Plain data; what is not defined or not bounded is null."""
-        return {
-            "treatment": self.treatment,
-            "baseline": self.baseline,
-            "endpoint": self.endpoint,
-            "estimate": _finite(self.effect.estimate),
-            "ci": [_finite(self.effect.low), _finite(self.effect.high)],
-            "n": self.effect.n,
-            "clusters": self.effect.clusters,
-            "why": self.effect.why,
-        }
 
 
 def write_study_report(
@@ -68,22 +52,30 @@ def write_study_report(
     """
     outcomes = pd.read_parquet(directory.outcomes)
     there = [arm for arm in plan.arms if arm in set(outcomes["arm"])]
-    clock = {arm: study.clocked(_clock_of(directory, plan, arm)) for arm in there}
-    metrics = study_metrics(study, outcomes, there)
-    contrasts = [
-        compare_arms(study, outcomes, treatment, baseline, endpoint)
-        for endpoint in plan.experiment.endpoints
-        for treatment, baseline in plan.experiment.contrasts
-        if {treatment, baseline} <= set(there) and endpoint in study.endpoints
-    ]
-    if draw:
-        from autodev_lab.analysis.figures import render
-
-        for name, figure in study.draw(plan, outcomes, metrics).items():
-            for kind in ("png", "svg"):
-                write_atomic(directory.figures / f"{name}.{kind}", render(figure, kind))
-    findings = study.findings(plan, outcomes) if isinstance(study, TellsMore) else None
+    kept = {arm: _clock_of(directory, plan, arm) for arm in there}
+    clock = {arm: study.clocked(seconds) for arm, seconds in kept.items()}
+    speeds = _speeds(plan, kept)
+    endpoints = tuple(study.endpoints.values())
+    named = [one for one in endpoints if one.name in plan.experiment.endpoints]
+    metrics = study_metrics(endpoints, outcomes, there)
+    groups = {
+        name: study_metrics(endpoints, outcomes[outcomes["group"] == name], there) for name in groups_of(outcomes) or ()
+    }
+    contrasts = study_contrasts(outcomes, plan.experiment.contrasts, named)
+    gains = group_gains(outcomes, plan.experiment.contrasts, named)
     total = len(plan.cells())
+    judged = judge_all(
+        registered_claims(),
+        outcomes,
+        experiment=plan.name,
+        environment=STUDY,
+        # half a run is no run of the registered configuration
+        configuration_hash=plan.configuration_hash if done == total else "",
+        arms=plan.arms,
+    )
+    findings = study.findings(plan, outcomes) if isinstance(study, TellsMore) else None
+    if draw:
+        _draw(plan, study, directory, outcomes, metrics, clock, groups, judged)
     write_atomic(directory.path / "summary.txt", "")  # so that it is listed among its own artifacts
     summary: dict[str, object] = {
         "experiment": plan.name,
@@ -91,7 +83,8 @@ def write_study_report(
         "profile": plan.profile,
         "seed": plan.seed,
         "run_id": directory.id,
-        "confirmatory": False,
+        "environment": STUDY,
+        "confirmatory": any(one.confirmatory for one in judged),
         "configuration_hash": plan.configuration_hash,
         "runs_before": runs_before(directory.path.parent, plan, directory.id),
         "complete": done == total,
@@ -100,57 +93,78 @@ def write_study_report(
         "arms": {
             arm: {**_flat(metrics[arm]), **{name: _finite(one) for name, one in clock[arm].items()}} for arm in there
         },
+        "left_out": _left_out(plan, study),
+        "groups": {
+            name: {
+                "packages": sorted(str(one) for one in outcomes.loc[outcomes["group"] == name, "package"].unique()),
+                "arms": {arm: _flat(estimates) for arm, estimates in by_arm.items()},
+            }
+            for name, by_arm in groups.items()
+        },
         "contrasts": [one.as_json() for one in contrasts],
+        "group_gains": [one.as_json() for one in gains],
+        "speeds": [
+            {
+                "treatment": pair[0],
+                "baseline": pair[1],
+                "times_as_fast": one.value,
+                "ci": [one.low, one.high],
+                "n": one.n,
+            }
+            for pair, one in speeds.items()
+        ],
         **({"findings": dict(findings.data)} if findings is not None else {}),
-        "claims": [],
+        "claims": [one.as_json() for one in judged],
         "artifacts": artifacts(directory),
     }
-    words = _in_words(plan, summary, metrics, clock, contrasts, findings.words if findings is not None else ())
+    words = "\n".join(
+        [
+            *_head(plan, summary),
+            *_arms(plan, metrics, clock),
+            *_contrasts(contrasts),
+            *_fastness(speeds),
+            *_groups(summary, groups, gains),
+            *_verdicts(judged),
+            *(("", *findings.words) if findings is not None and findings.words else ()),
+            *_tail(summary),
+        ]
+    )
     write_atomic(directory.path / "summary.txt", words + "\n")
     directory.write_json(directory.summary, summary)
     return summary, words
 
 
-def study_metrics(study: Study, outcomes: pd.DataFrame, arms: Sequence[str]) -> Metrics:
-    """Every endpoint of every arm: a mean over the rows that have it, with an interval of 95 % over packages."""
-    found: dict[str, dict[str, Estimate]] = {}
-    for arm in arms:
-        rows = outcomes[outcomes["arm"] == arm]
-        found[arm] = {}
-        for endpoint in study.endpoints.values():
-            grouped = rows.dropna(subset=[endpoint.column]).groupby("package", sort=True)[endpoint.column]
-            one = cluster_rate(grouped.sum().to_numpy(dtype=np.float64), grouped.size().to_numpy(dtype=np.float64))
-            found[arm][endpoint.name] = _within(one, endpoint.bounds)
-    return found
+def _draw(
+    plan: StudyPlan,
+    study: Study,
+    directory: RunDirectory,
+    outcomes: pd.DataFrame,
+    metrics: Metrics,
+    clock: Clock,
+    groups: Mapping[str, Metrics],
+    judged: Sequence[Judged],
+) -> None:
+    # matplotlib takes half a second to import: only when there is something to draw
+    from autodev_lab.analysis.claim_figures import claim_figure
+    from autodev_lab.analysis.figures import render
+
+    drawn = dict(study.draw(plan, outcomes, metrics, clock))
+    for name, by_arm in groups.items():
+        drawn.update({f"{kind}_{name}": figure for kind, figure in study.draw(plan, outcomes, by_arm, clock).items()})
+    for one in judged:
+        figure = claim_figure(one, outcomes, budget=0)
+        if figure is not None:
+            drawn[f"paired_{one.claim.id}"] = figure
+    for name, figure in drawn.items():
+        for kind in ("png", "svg"):
+            write_atomic(directory.figures / f"{name}.{kind}", render(figure, kind))
 
 
-def compare_arms(study: Study, outcomes: pd.DataFrame, treatment: str, baseline: str, endpoint: str) -> Contrast:
-    """The relative effect of one arm against another in one endpoint, over the items that both have.
-
-    Parameters
-    ----------
-    treatment, baseline
-        Arms of the outcomes.
-    endpoint
-        One of the study's.
-    """
-    column = study.endpoints[endpoint].column
-    sides = [
-        outcomes[(outcomes["arm"] == arm) & outcomes[column].notna()][["package", "item", column]]
-        for arm in (treatment, baseline)
-    ]
-    paired = sides[0].merge(sides[1], on=["package", "item"], suffixes=("_t", "_b"), how="inner")
-    grouped = paired.groupby("package", sort=True)
-    totals = [grouped[f"{column}_{side}"].sum().to_numpy(dtype=np.float64) for side in ("t", "b")]
-    effect = relative_effect(totals[0], totals[1], n=len(paired))
-    return Contrast(treatment, baseline, endpoint, effect)
-
-
-def _within(one: Estimate, bounds: tuple[float, float]) -> Estimate:
-    """An interval cut to what the endpoint can be; unknown ends stay unknown."""
-    if not (math.isfinite(one.low) and math.isfinite(one.high)):
-        return one
-    return Estimate(one.value, max(bounds[0], one.low), min(bounds[1], one.high), one.n, one.clusters)
+def _left_out(plan: StudyPlan, study: Study) -> dict[str, str]:
+    """Arms that did not run because something they need is not there, with what that is."""
+    absent = {arm: one.options for arm, one in plan.experiment.arms.items() if arm not in plan.arms}
+    needed = {arm: study.lacks(options) for arm, options in absent.items()}
+    return {arm: what for arm, what in needed.items() if what}
 
 
 def _clock_of(directory: RunDirectory, plan: StudyPlan, arm: str) -> Mapping[str, Sequence[float]]:
@@ -160,16 +174,9 @@ def _clock_of(directory: RunDirectory, plan: StudyPlan, arm: str) -> Mapping[str
     return {str(name): [float(one) for one in seconds] for name, seconds in kept.items()}
 
 
-def _in_words(
-    plan: StudyPlan,
-    summary: Mapping[str, object],
-    metrics: Metrics,
-    clock: Clock,
-    contrasts: Sequence[Contrast],
-    findings: Sequence[str],
-) -> str:
-    cells, packages = summary["cells"], summary["packages"]
-    assert isinstance(cells, dict) and isinstance(packages, list)
+def _head(plan: StudyPlan, summary: Mapping[str, object]) -> list[str]:
+    cells, packages, left_out = summary["cells"], summary["packages"], summary["left_out"]
+    assert isinstance(cells, dict) and isinstance(packages, list) and isinstance(left_out, dict)
     lines = [
         f"{plan.name}, profile {plan.profile}, seed {plan.seed}",
         plan.experiment.question.strip(),
@@ -178,24 +185,100 @@ def _in_words(
     ]
     if not summary["complete"]:
         lines.append(f"PARTIAL: {cells['done']} of {cells['total']} arms are done; figures are of those alone.")
+    return lines + [
+        f"Left out: {', '.join(arm for arm, one in left_out.items() if one == what)}; {what}."
+        for what in dict.fromkeys(left_out.values())
+    ]
+
+
+def _arms(plan: StudyPlan, metrics: Metrics, clock: Clock) -> list[str]:
+    lines = []
     width = max(16, *(len(name) + 2 for estimates in metrics.values() for name in estimates))
     for arm, estimates in metrics.items():
         lines += ["", f"{arm}: {plan.experiment.arms[arm].description}"]
         lines += [f"  {name:<{width}}{_words(one)} (n = {one.n})" for name, one in estimates.items() if one.n]
         lines += [f"  {name:<{width}}{value:.3g}" for name, value in clock[arm].items() if math.isfinite(value)]
-    if contrasts:
-        lines += ["", "Contrasts (exploratory; relative, intervals of 95 % each, not adjusted for their number):"]
-        lines += [_contrast_in_words(one) for one in contrasts]
+    return lines
+
+
+def _contrasts(contrasts: Sequence[Contrast]) -> list[str]:
+    if not contrasts:
+        return []
+    return [
+        "",
+        "Contrasts (exploratory; relative, intervals of 95 % each, not adjusted for their number):",
+        *map(_contrast_in_words, contrasts),
+        *(f"  No interval: {why}." for why in dict.fromkeys(one.effect.why for one in contrasts if one.effect.why)),
+    ]
+
+
+def _speeds(plan: StudyPlan, kept: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[tuple[str, str], Estimate]:
+    """How many times as fast the first arm of each contrast searches as the second, by medians over the same things."""
+    found = {}
+    for treatment, baseline in plan.experiment.contrasts:
+        ours, theirs = (kept.get(arm, {}).get("search", ()) for arm in (treatment, baseline))
+        if len(ours) == len(theirs) and len(ours) > 1:
+            found[treatment, baseline] = times_as_fast(ours, theirs)
+    return found
+
+
+def _fastness(speeds: Mapping[tuple[str, str], Estimate]) -> list[str]:
+    if not speeds:
+        return []
+    return [
+        "",
+        "Times as fast, by medians over the same searches (intervals of 95 % over searches; on this machine):",
+        *(
+            f"  {treatment} as {baseline}: {one.value:.3g} [{one.low:.3g}, {one.high:.3g}], n = {one.n}"
+            for (treatment, baseline), one in speeds.items()
+        ),
+    ]
+
+
+def _groups(summary: Mapping[str, object], groups: Mapping[str, Metrics], gains: Sequence[GroupGain]) -> list[str]:
+    lines: list[str] = []
+    told = summary["groups"]
+    assert isinstance(told, dict)
+    for name, by_arm in groups.items():
+        lines += ["", f"Group {name}: {', '.join(told[name]['packages'])}"]
+        for arm, estimates in by_arm.items():
+            shown = (f"{endpoint} {_words(one)}" for endpoint, one in estimates.items() if one.n)
+            lines.append(f"  {arm}: {', '.join(shown)}")
+    if gains:
+        lines += ["", "Differences of arms in each group (absolute, intervals of 95 % over packages):"]
+    for one in gains:
+        sides = "; ".join(f"{name} {_absolute(effect)}" for name, effect in one.groups)
+        lines.append(
+            f"  {one.treatment} less {one.baseline} in {one.endpoint}: {sides}; the first less the second "
+            f"{_absolute(one.difference)}"
+        )
+    return lines
+
+
+def _verdicts(judged: Sequence[Judged]) -> list[str]:
+    lines: list[str] = []
+    for one in judged:
+        effect, claim = one.effect, one.claim
         lines += [
-            f"  No interval: {why}." for why in dict.fromkeys(one.effect.why for one in contrasts if one.effect.why)
+            "",
+            f"{claim.id} ({'confirmatory' if one.confirmatory else 'exploratory'}): {one.ruling.value.upper()}",
+            f"  claim: {claim.statement.strip()}",
+            f"  {claim.treatment} against {claim.baseline} in {claim.endpoint}: {percent(effect.estimate)} "
+            f"{ends(effect.low, effect.high)}, threshold {percent(claim.threshold)}, n = {effect.n} in "
+            f"{effect.clusters} package{'s' if effect.clusters != 1 else ''}.",
+            f"  Noise floor: {NO_NOISE}.",
         ]
-    if findings:
-        lines += ["", *findings]
-    lines += ["", "Where everything lies:"]
+        if effect.why:
+            lines.append(f"  No bounded interval: {effect.why}.")
+        if one.confirmatory_lost:
+            lines.append(f"  Its confirmatory status is lost: {one.confirmatory_lost}.")
+    return lines
+
+
+def _tail(summary: Mapping[str, object]) -> list[str]:
     found = summary["artifacts"]
     assert isinstance(found, dict)
-    lines += [f"  {name:<25} {path}" for name, path in found.items()]
-    return "\n".join(lines)
+    return ["", "Where everything lies:", *(f"  {name:<25} {path}" for name, path in found.items())]
 
 
 def _contrast_in_words(one: Contrast) -> str:
@@ -206,6 +289,10 @@ def _contrast_in_words(one: Contrast) -> str:
         f"  {one.treatment} against {one.baseline} in {one.endpoint}: {percent(effect.estimate)} {interval}, "
         f"n = {effect.n} in {effect.clusters} package{'s' if effect.clusters != 1 else ''}"
     )
+
+
+def _absolute(effect: Effect) -> str:
+    return f"{effect.estimate:+.3f} {ends(effect.low, effect.high, '{:+.3f}'.format)}"
 
 
 def _words(one: Estimate) -> str:
@@ -221,10 +308,6 @@ def _flat(estimates: Mapping[str, Estimate]) -> dict[str, float | int | None]:
         flat[f"{name}_high"] = _finite(one.high)
         flat[f"{name}_n"] = one.n
     return flat
-
-
-def _known(values: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: _finite(value) for name, value in values.items()}
 
 
 def _finite(value: float) -> float | None:

@@ -6,13 +6,11 @@ import csv
 import hashlib
 import io
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -23,21 +21,24 @@ from threadpoolctl import threadpool_limits  # comes with scikit-learn, which de
 
 from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.metrics import Endpoint
+from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.resolving import Names
 from autodev_lab.experiments.settings import Settings
+from autodev_lab.experiments.studies.backends import check_backend, filled, lacks
 from autodev_lab.experiments.studies.code_corpus import CodeFunction, functions_of
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
-from autodev_lab.experiments.studies.lookups import DEPTH, fill, look_up
+from autodev_lab.experiments.studies.growing_corpus import chosen
+from autodev_lab.experiments.studies.lookups import look_up
 from autodev_lab.experiments.studies.study import Foreseen, Measured, Options, Progress
-from autodev_lab.files import stable_seed, write_atomic
-from autodev_lab.memory import EmbeddedMemory, InMemoryMemory
-from autodev_lab.protocols import LinkedMemory
+from autodev_lab.files import write_atomic
 from autodev_lab.records import SearchMode
 
-__all__ = ["EMBED_SECONDS", "SEARCH_SECONDS", "RetrievalParameters", "RetrievalStudy"]
+__all__ = ["EMBED_SECONDS", "SEARCH_SECONDS", "RetrievalParameters", "RetrievalStudy", "by_package"]
 
-_BACKENDS = ("embedded", "twin")
+UNSEEN, OTHERS = "unseen", "others"
+"""Groups of packages: first released after the embedder was trained, and all the rest."""
 
 EMBED_SECONDS = 0.025
 """To make a vector of a function, which the lab keeps: 43 texts a CPU second were measured (docs/memory.md)."""
@@ -54,6 +55,7 @@ _SCHEMA = pa.schema(
         ("arm", pa.string()),
         ("twin", pa.bool_()),
         ("package", pa.string()),
+        ("group", pa.string()),
         ("item", pa.string()),
         *((f"{kind}{name}", pa.float64()) for kind in ("", "hard_") for name in ("reciprocal_rank", "found")),
     ]
@@ -65,6 +67,7 @@ class RetrievalParameters(StudyParameters):
 
     queries_per_package: int = Field(0, ge=0, le=1_000_000, description="functions looked for; 0 takes all")
     hard: bool = Field(True, description="also look for functions whose own name was taken out")
+    unseen: Names = Field((), description="packages first released after the embedder was trained, reported apart")
 
 
 class RetrievalStudy:
@@ -77,29 +80,18 @@ class RetrievalStudy:
     parameters = RetrievalParameters
     unit = "searches"
     side_by_side = False
-    endpoints: Mapping[str, Endpoint] = MappingProxyType(
-        {
-            f"{kind}{name}": Endpoint(f"{kind}{name}", f"{kind}{column}", unit, f"{label}{tail}", (0.0, 1.0))
-            for kind, tail in (("", ""), ("hard_", ", own name taken out"))
-            for name, column, unit, label in (
-                ("mrr10", "reciprocal_rank", "mean reciprocal rank", f"MRR@{DEPTH}"),
-                ("recall10", "found", "share of searches", f"recall@{DEPTH}"),
-            )
-        }
-    )
+    endpoints: Mapping[str, Endpoint] = STUDY_ENDPOINTS["retrieval"]
 
     def check_arm(self, name: str, options: Options) -> None:
         """See `Study`."""
-        for key, allowed in (("mode", tuple(SearchMode)), ("backend", _BACKENDS)):
-            if options.get(key) not in allowed:
-                raise LabError(f"arm {name} has {key} {options.get(key)!r}; choose one of {', '.join(allowed)}")
+        check_backend(name, options)
         for key in options:
             if key not in ("mode", "backend"):
                 raise LabError(f"arm {name} has an option {key!r}; choose among mode, backend")
 
-    def is_configured(self, options: Options, parameters: StudyParameters) -> bool:
+    def lacks(self, options: Options) -> str:
         """See `Study`."""
-        return True
+        return lacks(options)
 
     def to_build(self, plan: StudyPlan, directory: RunDirectory) -> tuple[tuple[str, ...], int]:
         """Reading the packages takes seconds: it is done by `assemble`."""
@@ -129,12 +121,7 @@ class RetrievalStudy:
             write_atomic(directory.attrition, sheet.getvalue())
             lines = (json.dumps(asdict(function), sort_keys=True) for function in functions)
             write_atomic(directory.tasks, "".join(f"{line}\n" for line in lines))
-        by_package: dict[str, list[str]] = {}
-        for line in directory.tasks.read_text(encoding="utf-8").splitlines():
-            by_package.setdefault(str(json.loads(line)["package"]), []).append(line)
-        return {
-            package: hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] for package, lines in by_package.items()
-        }
+        return by_package(directory)
 
     def foresee(self, plan: StudyPlan) -> Foreseen:
         """From the number of functions, the searches of one core, and the vectors that are made once."""
@@ -142,7 +129,7 @@ class RetrievalStudy:
         assert isinstance(parameters, RetrievalParameters)
         functions = functions_of(parameters.packages)
         kinds = 1 + parameters.hard
-        searches = len(_chosen(functions, parameters, plan.seed)) * len(plan.arms)
+        searches = len(chosen(functions, parameters.queries_per_package, plan.seed)) * len(plan.arms)
         seconds = kinds * (len(functions) * EMBED_SECONDS + searches * SEARCH_SECONDS)
         return Foreseen(
             searches, _FIXED_SECONDS + seconds, searches * _ROW_BYTES + kinds * len(functions) * _VECTOR_BYTES
@@ -161,11 +148,13 @@ class RetrievalStudy:
         parameters, options = plan.parameters, plan.experiment.arms[arm].options
         assert isinstance(parameters, RetrievalParameters)
         functions = _read(directory)
-        wanted = _chosen(functions, parameters, plan.seed)
+        wanted = chosen(functions, parameters.queries_per_package, plan.seed)
+        apart = set(parameters.packages) & set(parameters.unseen)
         columns: dict[str, list[object]] = {
             "arm": [arm] * len(wanted),
             "twin": [False] * len(wanted),
             "package": [function.package for function in wanted],
+            "group": [(UNSEEN if function.package in apart else OTHERS) if apart else "" for function in wanted],
             "item": [function.name for function in wanted],
         }
         clock: dict[str, list[float]] = {}
@@ -173,14 +162,14 @@ class RetrievalStudy:
         for number, hard in enumerate(kinds):
             kind = "hard_" if hard else ""
             with ExitStack() as stack, threadpool_limits(1):
-                memory = _opened(stack, options, Path(settings.cache))
-                mode = SearchMode(str(options["mode"]))
-                clock[f"{kind}build"] = [fill(memory, functions, hard=hard, modes=[mode])]
+                name = f"{directory.path.resolve()} {arm} {kind}"
+                memory, seconds = filled(stack, options, functions, hard=hard, cache=Path(settings.cache), name=name)
+                clock[f"{kind}build"] = [seconds]
 
                 def told(done: int, number: int = number) -> None:
                     progress(number * len(wanted) + done, len(kinds) * len(wanted))
 
-                found = look_up(memory, wanted, mode, told)
+                found = look_up(memory, wanted, SearchMode(str(options["mode"])), told)
             clock[f"{kind}search"] = [one.seconds for one in found]
             columns[f"{kind}reciprocal_rank"] = [one.reciprocal for one in found]
             columns[f"{kind}found"] = [float(one.rank > 0) for one in found]
@@ -199,7 +188,11 @@ class RetrievalStudy:
         return told
 
     def draw(
-        self, plan: StudyPlan, outcomes: pd.DataFrame, metrics: Mapping[str, Mapping[str, Estimate]]
+        self,
+        plan: StudyPlan,
+        outcomes: pd.DataFrame,
+        metrics: Mapping[str, Mapping[str, Estimate]],
+        clock: Mapping[str, Mapping[str, float]],
     ) -> Mapping[str, Figure]:
         """MRR by arm, plain and hard, with intervals over packages."""
         from autodev_lab.analysis.study_figures import endpoints_figure
@@ -209,28 +202,14 @@ class RetrievalStudy:
         return {"arms": endpoints_figure(metrics, shown)}
 
 
+def by_package(directory: RunDirectory) -> Mapping[str, str]:
+    """Content hash of every package's lines in `tasks.jsonl`."""
+    lines: dict[str, list[str]] = {}
+    for line in directory.tasks.read_text(encoding="utf-8").splitlines():
+        lines.setdefault(str(json.loads(line)["package"]), []).append(line)
+    return {package: hashlib.sha256("\n".join(some).encode()).hexdigest()[:16] for package, some in lines.items()}
+
+
 def _read(directory: RunDirectory) -> list[CodeFunction]:
     lines = directory.tasks.read_text(encoding="utf-8").splitlines()
     return [CodeFunction(**{**(data := json.loads(line)), "calls": tuple(data["calls"])}) for line in lines]
-
-
-def _chosen(functions: Sequence[CodeFunction], parameters: RetrievalParameters, seed: int) -> list[CodeFunction]:
-    """A seeded sample of every package's functions, in the order of the file."""
-    most = parameters.queries_per_package
-    if not most:
-        return list(functions)
-    kept: set[str] = set()
-    for package in parameters.packages:
-        names = [function.name for function in functions if function.package == package]
-        rng = np.random.default_rng(stable_seed("queries", seed, package))
-        kept.update(names[place] for place in rng.choice(len(names), size=min(most, len(names)), replace=False))
-    return [function for function in functions if function.name in kept]
-
-
-def _opened(stack: ExitStack, options: Options, cache: Path) -> LinkedMemory:
-    """An empty memory of an arm's backend; vectors of texts that were met before come from the lab's cache."""
-    if options["backend"] == "twin":
-        return InMemoryMemory()
-    folder = stack.enter_context(tempfile.TemporaryDirectory())
-    cache.mkdir(parents=True, exist_ok=True)
-    return stack.enter_context(EmbeddedMemory(Path(folder), vectors=cache / "vectors.sqlite"))

@@ -30,9 +30,10 @@ class Measured:
     ----------
     rows
         What does not depend on the machine; part of `outcomes.parquet`. Columns: ``arm``, ``package``, ``item`` (pairs
-        rows across arms), and those of the endpoints.
+        rows across arms), and those of the endpoints; ``group`` where packages are reported in two groups as well.
     clock
-        Seconds by the clock, by name; kept in the cell's trace and never among the outcomes.
+        What depends on the machine, by name: seconds by the clock, and bytes. Kept in the cell's trace and never among
+        the outcomes.
     """
 
     rows: pa.Table
@@ -107,8 +108,11 @@ class Study(Protocol):
         """
         ...
 
-    def is_configured(self, options: Options, parameters: StudyParameters) -> bool:
-        """Whether an arm has what it needs to run; those that have not are left out unless they are asked for."""
+    def lacks(self, options: Options) -> str:
+        """What an arm needs that is not there, and how to have it, in words; empty when it can run.
+
+        Arms that cannot run are left out, which the summary says, unless they are asked for.
+        """
         ...
 
     def to_build(self, plan: StudyPlan, directory: RunDirectory) -> tuple[tuple[str, ...], int]:
@@ -144,7 +148,19 @@ class Study(Protocol):
         ...
 
     def draw(
-        self, plan: StudyPlan, outcomes: pd.DataFrame, metrics: Mapping[str, Mapping[str, Estimate]]
+        self,
+        plan: StudyPlan,
+        outcomes: pd.DataFrame,
+        metrics: Mapping[str, Mapping[str, Estimate]],
+        clock: Mapping[str, Mapping[str, float]],
     ) -> Mapping[str, Figure]:
-        """Figures by name."""
+        """Figures by name.
+
+        Parameters
+        ----------
+        metrics
+            Endpoints by arm.
+        clock
+            What `clocked` says of each arm.
+        """
         ...

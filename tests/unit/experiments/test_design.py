@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodev_lab.analysis.claims import read_claims
+from autodev_lab.analysis.claims import StudyClaim, read_claims
 from autodev_lab.analysis.seals import configuration_hash
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.conduct import plan_of
@@ -21,6 +21,7 @@ from autodev_lab.experiments.design import (
     make_plan,
 )
 from autodev_lab.experiments.resolving import available_experiments, parse_overrides, read_experiment
+from autodev_lab.experiments.studies.design import StudyPlan
 from autodev_lab.resources import resource
 
 LEARNING = load_experiment("learning")
@@ -125,17 +126,18 @@ def test_a_profile_spelt_out_is_the_same_configuration() -> None:
 
 def test_registered_hashes_are_those_of_the_experiments() -> None:
     for claim in read_claims(resource("experiments/claims.yaml")):
-        experiment = load_experiment(claim.experiment)
-        assert set(claim.arms) <= set(experiment.arms)
         assert not claim.broken_seal, f"{claim.id}: {claim.broken_seal}"
-        assert claim.endpoint in experiment.endpoints
         for profile, registered in claim.registered.items():
-            plan = make_plan(experiment, profile=profile)
+            plan = plan_of(claim.experiment, profile=profile)
             assert plan.configuration_hash == registered, (
                 f"{claim.id}: register {plan.configuration_hash} for {profile}"
             )
-            assert plan.parameters.environment == claim.environment
-            assert plan.parameters.twins
+            assert isinstance(plan, StudyPlan if isinstance(claim, StudyClaim) else Plan)
+            assert set(claim.arms) <= set(plan.arms)
+            assert claim.endpoint in plan.experiment.endpoints
+            if isinstance(plan, Plan):
+                assert plan.parameters.environment == claim.environment
+                assert plan.parameters.twins
 
 
 def test_every_profile_of_every_experiment_makes_a_plan() -> None:
