@@ -108,9 +108,9 @@ class CreditStudy:
             if key != "leave_out":
                 raise LabError(f"arm {name} has an option {key!r}; its only one is leave_out")
 
-    def is_configured(self, options: Options, parameters: StudyParameters) -> bool:
+    def lacks(self, options: Options) -> str:
         """See `Study`."""
-        return True
+        return ""
 
     def sandbox(self, plan: StudyPlan, settings: Settings) -> str:
         """See `Conduct`."""
