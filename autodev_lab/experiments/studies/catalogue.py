@@ -16,7 +16,13 @@ def _retrieval() -> Study:
     return RetrievalStudy()
 
 
-STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval}
+def _impact() -> Study:
+    from autodev_lab.experiments.studies.impact import ImpactStudy
+
+    return ImpactStudy()
+
+
+STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "impact": _impact}
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
 

@@ -12,6 +12,7 @@ from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.catalogue import study_named
 from autodev_lab.experiments.studies.design import StudyCell, read_study_plan
 from autodev_lab.experiments.studies.report import write_study_report
+from autodev_lab.experiments.studies.study import RunsCode
 from autodev_lab.experiments.workers import Answer, Job
 
 __all__ = ["StudyConduct"]
@@ -60,7 +61,9 @@ class StudyConduct:
         return self._study.side_by_side
 
     def sandbox(self) -> str:
-        """A study reads code and runs none of it."""
+        """What isolates the code that the study runs, if it runs any."""
+        if isinstance(self._study, RunsCode):
+            return self._study.sandbox(self._settings)
         return "none needed: no code of a package is run"
 
     def to_build(self) -> tuple[tuple[str, ...], int]:

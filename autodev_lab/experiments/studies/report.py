@@ -17,7 +17,7 @@ from autodev_lab.analysis.wording import ends, percent
 from autodev_lab.experiments.directory import RunDirectory, runs_before
 from autodev_lab.experiments.report import artifacts
 from autodev_lab.experiments.studies.design import StudyPlan
-from autodev_lab.experiments.studies.study import Study
+from autodev_lab.experiments.studies.study import Study, TellsMore
 from autodev_lab.files import write_atomic
 
 __all__ = ["Contrast", "compare_arms", "study_metrics", "write_study_report"]
@@ -68,8 +68,12 @@ def write_study_report(
     """
     outcomes = pd.read_parquet(directory.outcomes)
     there = [arm for arm in plan.arms if arm in set(outcomes["arm"])]
-    clock = {arm: study.clocked(_clock_of(directory, plan, arm)) for arm in there}
+    clocks = {arm: _clock_of(directory, plan, arm) for arm in there}
+    clock = {arm: study.clocked(seconds) for arm, seconds in clocks.items()}
     metrics = study_metrics(study, outcomes, there)
+    more = study.details(plan, outcomes, clocks) if isinstance(study, TellsMore) else None
+    if more is not None:
+        clock = {arm: {**more.arms.get(arm, {}), **told} for arm, told in clock.items()}
     contrasts = [
         compare_arms(study, outcomes, treatment, baseline, endpoint)
         for endpoint in plan.experiment.endpoints
@@ -79,7 +83,10 @@ def write_study_report(
     if draw:
         from autodev_lab.analysis.figures import render
 
-        for name, figure in study.draw(plan, outcomes, metrics).items():
+        figures = dict(study.draw(plan, outcomes, metrics))
+        if more is not None and isinstance(study, TellsMore):
+            figures.update(study.draw_details(plan, more))
+        for name, figure in figures.items():
             for kind in ("png", "svg"):
                 write_atomic(directory.figures / f"{name}.{kind}", render(figure, kind))
     total = len(plan.cells())
@@ -100,10 +107,11 @@ def write_study_report(
             arm: {**_flat(metrics[arm]), **{name: _finite(one) for name, one in clock[arm].items()}} for arm in there
         },
         "contrasts": [one.as_json() for one in contrasts],
+        "details": {} if more is None else dict(more.tables),
         "claims": [],
         "artifacts": artifacts(directory),
     }
-    words = _in_words(plan, summary, metrics, clock, contrasts)
+    words = _in_words(plan, summary, metrics, clock, contrasts, () if more is None else more.words)
     write_atomic(directory.path / "summary.txt", words + "\n")
     directory.write_json(directory.summary, summary)
     return summary, words
@@ -159,7 +167,12 @@ def _clock_of(directory: RunDirectory, plan: StudyPlan, arm: str) -> Mapping[str
 
 
 def _in_words(
-    plan: StudyPlan, summary: Mapping[str, object], metrics: Metrics, clock: Clock, contrasts: Sequence[Contrast]
+    plan: StudyPlan,
+    summary: Mapping[str, object],
+    metrics: Metrics,
+    clock: Clock,
+    contrasts: Sequence[Contrast],
+    more: Sequence[str],
 ) -> str:
     cells, packages = summary["cells"], summary["packages"]
     assert isinstance(cells, dict) and isinstance(packages, list)
@@ -181,6 +194,8 @@ def _in_words(
         lines += [
             f"  No interval: {why}." for why in dict.fromkeys(one.effect.why for one in contrasts if one.effect.why)
         ]
+    if more:
+        lines += ["", *more]
     lines += ["", "Where everything lies:"]
     found = summary["artifacts"]
     assert isinstance(found, dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 import pyarrow as pa
@@ -16,10 +16,12 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
 
-__all__ = ["Foreseen", "Measured", "Study"]
+__all__ = ["Clocks", "Details", "Foreseen", "Measured", "RunsCode", "Study", "TellsMore"]
 
 Options = Mapping[str, str | int | float | bool]
 Progress = Callable[[int, int], None]
+Clocks = Mapping[str, Mapping[str, Sequence[float]]]
+"""Seconds of every arm by name, as `Measured.clock` gave them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +123,51 @@ class Study(Protocol):
         self, plan: StudyPlan, outcomes: pd.DataFrame, metrics: Mapping[str, Mapping[str, Estimate]]
     ) -> Mapping[str, Figure]:
         """Figures by name."""
+        ...
+
+
+@runtime_checkable
+class RunsCode(Protocol):
+    """A study that runs code of the packages, and so needs a sandbox; others only read."""
+
+    def sandbox(self, settings: Settings) -> str:
+        """What isolates that code here, in words.
+
+        Raises
+        ------
+        LabError
+            If there is not enough of it and the settings do not allow that.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a study tells beyond its endpoints.
+
+    Parameters
+    ----------
+    arms
+        More figures of every arm, by name, for example a one-sided bound.
+    tables
+        Anything that is not one figure an arm, as plain data; `summary.json` has it under ``details``.
+    words
+        The same for people, a line each.
+    """
+
+    arms: Mapping[str, Mapping[str, float]] = field(hash=False)
+    tables: Mapping[str, object] = field(hash=False)
+    words: Sequence[str] = ()
+
+
+@runtime_checkable
+class TellsMore(Protocol):
+    """A study with results that no mean over rows can say, or that need the clock."""
+
+    def details(self, plan: StudyPlan, outcomes: pd.DataFrame, clocks: Clocks) -> Details:
+        """What there is to tell of a run, complete or not."""
+        ...
+
+    def draw_details(self, plan: StudyPlan, details: Details) -> Mapping[str, Figure]:
+        """Figures of it by name."""
         ...
