@@ -22,7 +22,13 @@ def _impact() -> Study:
     return ImpactStudy()
 
 
-STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "impact": _impact}
+def _hops() -> Study:
+    from autodev_lab.experiments.studies.hops import HopsStudy
+
+    return HopsStudy()
+
+
+STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "impact": _impact, "hops": _hops}
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
 
