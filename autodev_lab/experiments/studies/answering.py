@@ -76,7 +76,7 @@ def answering(backend: Backend, graph: CodeGraph) -> Iterator[Answer]:
 
 @contextmanager
 def _r2r(graph: CodeGraph) -> Iterator[LinkedMemory]:
-    """Collections of this very graph: those of another one would answer too, and links that are there are not doubled."""
+    """Collections of this very graph, for links of another one would answer too; those that are there stay."""
     from autodev_lab.integrations.r2r import R2RClient
     from autodev_lab.memory.r2r import R2RMemory, prepare_collections
 
@@ -110,20 +110,12 @@ def _walk(linked: _Linked, question: Question) -> frozenset[str]:
 def _query(graph: CodeGraph, question: Question) -> frozenset[str]:
     """One query. A neighbourhood has its start only if links lead back to it, so it is taken out."""
     node = graph.store.node(question.start)
-    label = "Thing" if node is None else node.kind
+    start = f"(start:{'Thing' if node is None else node.kind} {{id: $id}})"
     if question.is_path:
-        steps = "".join(f"<-[:{relation}]-({'x' if last else ''})" for relation, last in _steps(question))
-        rows = graph.query(
-            f"MATCH (start:{label} {{id: $id}}){steps} RETURN DISTINCT x.id AS id", {"id": question.start}
-        )
-        return frozenset(str(row["id"]) for row in rows)
-    rows = graph.query(
-        f"MATCH (x)-[:{question.relations[0]}*1..{question.hops}]->(start:{label} {{id: $id}}) RETURN DISTINCT x.id AS id",
-        {"id": question.start},
-    )
-    return frozenset(str(row["id"]) for row in rows) - {question.start}
-
-
-def _steps(question: Question) -> Iterator[tuple[str, bool]]:
-    last = len(question.relations) - 1
-    yield from ((relation, number == last) for number, relation in enumerate(question.relations))
+        *first, last = question.relations
+        pattern = f"{start}{''.join(f'<-[:{relation}]-()' for relation in first)}<-[:{last}]-(x)"
+    else:
+        pattern = f"(x)-[:{question.relations[0]}*1..{question.hops}]->{start}"
+    rows = graph.query(f"MATCH {pattern} RETURN DISTINCT x.id AS id", {"id": question.start})
+    found = frozenset(str(row["id"]) for row in rows)
+    return found if question.is_path else found - {question.start}

@@ -110,7 +110,8 @@ class _Matrices:
         """What leads to an id by one relation in at most so many steps, some of it in just that many."""
         relation = str(rng.choice([name for name in _WITHIN if name in self._back] or sorted(self._back)))
         start = self._with_sources(relation, rng)
-        distance = csgraph.dijkstra(self._back[relation], unweighted=True, indices=start, limit=hops)
+        back = self._back[relation]
+        distance = csgraph.dijkstra(back, unweighted=True, indices=np.array([start]), limit=float(hops))[0]
         if not np.any(distance == hops):
             return None
         reached = np.flatnonzero(np.isfinite(distance) & (distance > 0))
