@@ -28,7 +28,18 @@ def _hops() -> Study:
     return HopsStudy()
 
 
-STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "impact": _impact, "hops": _hops}
+def _evidence() -> Study:
+    from autodev_lab.experiments.studies.evidence import EvidenceStudy
+
+    return EvidenceStudy()
+
+
+STUDIES: Mapping[str, Callable[[], Study]] = {
+    "retrieval": _retrieval,
+    "impact": _impact,
+    "hops": _hops,
+    "evidence": _evidence,
+}
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
 

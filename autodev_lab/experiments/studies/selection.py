@@ -51,9 +51,11 @@ class GraphSelection:
         self._numbers: dict[str, list[int]] = {}
         for number, test in enumerate(tests):
             self._numbers.setdefault(test.partition("[")[0], []).append(number)
-        known = {node.id for node in self._graph.nodes() if node.kind == "Test"}
+        nodes = tuple(self._graph.nodes())
+        known = {node.id for node in nodes if node.kind == "Test"}
+        self._run_at_import = {node.id for node in nodes if node.kind in ("Module", "Class")}
         self.unknown = frozenset(n for name, numbers in self._numbers.items() if name not in known for n in numbers)
-        self._module = {node.path: node.id for node in self._graph.nodes() if node.kind == "Module"}
+        self._module = {node.path: node.id for node in nodes if node.kind == "Module"}
 
     def definitions(self, edits: Iterable[Edit]) -> tuple[str, ...]:
         """Ids of the definitions that the lines which edits change belong to."""
@@ -68,6 +70,17 @@ class GraphSelection:
     def affected(self, edits: Sequence[Edit], hops: int) -> frozenset[int]:
         """Tests that may notice the change; see `CodeGraph.affected_tests`."""
         return self._of(self._graph.affected_tests(self.definitions(edits), hops))
+
+    def imported(self, edits: Sequence[Edit], hops: int) -> frozenset[int]:
+        """Tests that may notice what changed if calls lead to it from the level of a module or a class, else none.
+
+        Such code runs while modules are imported, and what tests execute later says nothing of who depends on it.
+        """
+        for name in self.definitions(edits):
+            callers = (name, *self._graph.impact(name, hops, relations=("CALLS",)))
+            if not self._run_at_import.isdisjoint(callers):
+                return self.affected(edits, hops)
+        return self.unknown
 
     def modules(self, edits: Iterable[Edit], hops: int) -> frozenset[int]:
         """All tests of the files that import a changed file in some steps, as a build system chooses them."""
@@ -113,7 +126,7 @@ def select(way: Way, hops: int, change: ObservedChange, tests: int, graph: Graph
         return graph.impact(change.edits, hops)
     if way is Way.AFFECTED:
         return graph.affected(change.edits, hops)
-    return graph.impact(change.edits, hops) | frozenset(change.function)
+    return frozenset(change.function) | graph.imported(change.edits, hops)
 
 
 def _asked(answer: Numbers | None) -> Numbers:
