@@ -34,10 +34,17 @@ def _evidence() -> Study:
     return EvidenceStudy()
 
 
+def _localisation() -> Study:
+    from autodev_lab.experiments.studies.localisation import LocalisationStudy
+
+    return LocalisationStudy()
+
+
 STUDIES: Mapping[str, Callable[[], Study]] = {
     "retrieval": _retrieval,
     "impact": _impact,
     "hops": _hops,
+    "localisation": _localisation,
     "evidence": _evidence,
 }
 """What the `study` of an experiment's YAML may say; imported when asked for."""
