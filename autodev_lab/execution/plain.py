@@ -22,7 +22,7 @@ from autodev_lab.execution.sandbox import (
 from autodev_lab.execution.trees import SourceTree
 from autodev_lab.records import Edit
 
-__all__ = ["PlainRun", "run_plain"]
+__all__ = ["PlainRun", "dependencies_path", "run_plain"]
 
 _SLOWER = 4.0  # plain runs get this many times the CPU time, so that they never contradict the fast path by a hair
 _FAILING = (
@@ -161,7 +161,7 @@ def _run(
     token = secrets.token_hex(12)
     home = "/lab" if report.namespaces else "{home}"
     first = f"{home}/tree/{tree.import_root}".rstrip("/")
-    dependencies = _dependencies(tree, report)
+    dependencies = dependencies_path(tree, report)
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
     request = {
         "root": f"{home}/tree",
@@ -194,7 +194,8 @@ def _run(
     return _judge(done.stdout, token, tests, sentinels)
 
 
-def _dependencies(tree: SourceTree, report: SandboxReport) -> str:
+def dependencies_path(tree: SourceTree, report: SandboxReport) -> str:
+    """Where a room shows what the tree's tests need beside it; "" if they need nothing."""
     if tree.dependencies is None:
         return ""
     return "/lab/deps" if report.namespaces else os.path.realpath(tree.dependencies)

@@ -27,6 +27,8 @@ class TestRun:
         Lines of the package it executed, (path relative to the tree, line); empty without coverage.
     outcome
         ``passed``, ``failed``, ``skipped``, ``xfailed``, ``timeout`` or ``crashed``.
+    wall_seconds
+        Seconds by the clock, where they were measured: a processor clock may only tick while a timer watches it.
     """
 
     test_id: str
@@ -35,6 +37,7 @@ class TestRun:
     message: str
     lines: frozenset[tuple[str, int]]
     outcome: str = "passed"
+    wall_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,7 +298,7 @@ class Zygote:
 
 def _test_run(name: str, result: object) -> TestRun:
     assert isinstance(result, list)
-    outcome, seconds, message, lines = result
+    outcome, seconds, wall, message, lines = result
     covered = frozenset((str(path), int(line)) for path, numbers in lines.items() for line in numbers)
     passed = outcome in ("passed", "skipped", "xfailed")
-    return TestRun(name, passed, float(seconds), str(message), covered, str(outcome))
+    return TestRun(name, passed, float(seconds), str(message), covered, str(outcome), float(wall))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from autodev_lab.execution.runs import CandidateRun
 from autodev_lab.execution.trees import split_lines
 from autodev_lab.execution.zygote import Zygote
 from autodev_lab.records import Candidate, CandidateStatus, Edit
 
-__all__ = ["failing_after_import"]
+__all__ = ["failing_after_import", "run_after_import"]
 
 _UNSWAPPABLE = "\nif not __name__:\n    pass\n"
 """A statement without effect at module level: code with it cannot be swapped in, so that it is imported afresh."""
@@ -40,10 +41,17 @@ def failing_after_import(
     frozenset
         All tests when the package can no longer be imported, or ends or blocks its process.
     """
-    path = edits[0].path
-    end = len(split_lines(sources[path]))
-    changed = Candidate((*edits, Edit(path, end + 1, end, _UNSWAPPABLE)), "confirmation")
-    run = zygote.evaluate([changed], tests=tests, all_failures=True)[0]
+    run = run_after_import(zygote, edits, sources, tests)
     if run.status is CandidateStatus.PLAUSIBLE:
         return frozenset()
     return frozenset(run.failing if run.status is CandidateStatus.FAILED else tests)
+
+
+def run_after_import(
+    zygote: Zygote, edits: Sequence[Edit], sources: Mapping[str, str], tests: Sequence[str]
+) -> CandidateRun:
+    """Run all of some tests after the package was imported with a fault in its files; see `failing_after_import`."""
+    path = edits[0].path
+    end = len(split_lines(sources[path]))
+    changed = Candidate((*edits, Edit(path, end + 1, end, _UNSWAPPABLE)), "confirmation")
+    return zygote.evaluate([changed], tests=tests, all_failures=True)[0]

@@ -44,7 +44,7 @@ def rows(reference: RunResult) -> pd.DataFrame:
 
 
 def findings(run: RunResult) -> Mapping[str, object]:
-    found = run.summary["findings"]
+    found = run.summary["details"]
     assert isinstance(found, Mapping)
     return found
 

@@ -145,7 +145,7 @@ class Server:
             ended = self._supervise(baseline, request)
             results += [body for kind, body in ended.records if kind == "result"][: len(order.ids) - first]
             if ended.how != "complete" and len(results) < len(order.ids):
-                results.append([ended.how, 0.0, f"the test's process {ended.how}", {}])
+                results.append([ended.how, 0.0, 0.0, f"the test's process {ended.how}", {}])
             elif ended.how == "complete" and len(results) < len(order.ids):
                 return {"how": "garbled", "results": results}
         return {"how": "complete", "results": results}

@@ -195,14 +195,14 @@ def fresh(plan: Plan, job: Job, codes: Codes, prepared: Prepared | None, report:
 
 
 def baseline(order: TestOrder, collected: Collected, first: int, coverage: bool, report: Reporter) -> None:
-    """Run tests on the tree as it is; a ``result`` record each: outcome, CPU seconds, message, lines by file."""
+    """Run tests on the tree as it is; a ``result`` each: outcome, CPU and wall seconds, message, lines by file."""
     timer = _Timer()
     items = [collected.items[name] for name in order.ids]
     root = collected.plan.root
     for index in range(first, len(items)):
         report("test", [index, order.seconds[index]])
         later = items[index + 1] if index + 1 < len(items) else None
-        started = time.process_time()
+        started, wall = time.process_time(), time.perf_counter()
         lines: dict[str, list[int]] = {}
         if coverage:
             with watch_lines(collected.plan.owns) as seen:
@@ -211,6 +211,6 @@ def baseline(order: TestOrder, collected: Collected, first: int, coverage: bool,
                 lines.setdefault(path[len(root) + 1 :], []).append(line)
         else:
             outcome, error = _one(collected, items[index], later, timer, order.seconds[index])
-        seconds = time.process_time() - started
-        report("result", [outcome, seconds, message_of(error, root) if outcome != "passed" else "", lines])
+        seconds = [time.process_time() - started, time.perf_counter() - wall]
+        report("result", [outcome, *seconds, message_of(error, root) if outcome != "passed" else "", lines])
     teardown(collected)

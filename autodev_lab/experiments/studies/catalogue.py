@@ -28,7 +28,39 @@ def _growth() -> Study:
     return GrowthStudy()
 
 
-STUDIES: Mapping[str, Callable[[], Study]] = {"retrieval": _retrieval, "growth": _growth, "credit": _credit}
+def _impact() -> Study:
+    from autodev_lab.experiments.studies.impact import ImpactStudy
+
+    return ImpactStudy()
+
+
+def _hops() -> Study:
+    from autodev_lab.experiments.studies.hops import HopsStudy
+
+    return HopsStudy()
+
+
+def _evidence() -> Study:
+    from autodev_lab.experiments.studies.evidence import EvidenceStudy
+
+    return EvidenceStudy()
+
+
+def _localisation() -> Study:
+    from autodev_lab.experiments.studies.localisation import LocalisationStudy
+
+    return LocalisationStudy()
+
+
+STUDIES: Mapping[str, Callable[[], Study]] = {
+    "retrieval": _retrieval,
+    "growth": _growth,
+    "credit": _credit,
+    "impact": _impact,
+    "hops": _hops,
+    "localisation": _localisation,
+    "evidence": _evidence,
+}
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
 

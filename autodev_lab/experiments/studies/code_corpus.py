@@ -14,7 +14,7 @@ from pathlib import Path
 from autodev_lab.errors import LabError
 from autodev_lab.records import Link, MemoryItem
 
-__all__ = ["CodeFunction", "as_item", "functions_of", "links_of", "others_of"]
+__all__ = ["CodeFunction", "as_item", "folder_of", "functions_of", "links_of", "others_of"]
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
 _LEAST_WORDS = 3
@@ -118,11 +118,22 @@ def _everything(packages: Iterable[str]) -> Iterator[CodeFunction]:
             yield from _in_file(name, package, path)
 
 
-def _modules(package: str) -> Iterator[tuple[str, Path]]:
+def folder_of(package: str) -> Path:
+    """The folder of an importable package.
+
+    Raises
+    ------
+    LabError
+        If it cannot be found.
+    """
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise LabError(f"there is no package {package!r} to read functions from; install it, or name another")
-    root = Path(spec.submodule_search_locations[0])
+    return Path(spec.submodule_search_locations[0])
+
+
+def _modules(package: str) -> Iterator[tuple[str, Path]]:
+    root = folder_of(package)
     for path in sorted(root.rglob("*.py")):
         parts = (package, *path.relative_to(root).with_suffix("").parts)
         if not any(part.startswith("test") or part.endswith("test") for part in parts):

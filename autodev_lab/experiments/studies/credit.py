@@ -30,7 +30,7 @@ from autodev_lab.experiments.studies.left_out import (
     split_tasks,
     taught,
 )
-from autodev_lab.experiments.studies.study import Findings, Foreseen, Measured, Options, Progress
+from autodev_lab.experiments.studies.study import Clocks, Details, Foreseen, Measured, Options, Progress
 from autodev_lab.experiments.worlds import WorldMaker, maker_of
 from autodev_lab.files import stable_seed
 from autodev_lab.records import StreamItem
@@ -184,7 +184,7 @@ class CreditStudy:
         """Nothing is timed."""
         return {}
 
-    def findings(self, plan: StudyPlan, outcomes: pd.DataFrame) -> Findings:
+    def details(self, plan: StudyPlan, outcomes: pd.DataFrame, clocks: Clocks) -> Details:
         """Credit by lesson, whether the planted ones come out on top, and how far causal and observed credit agree."""
         kinds = {arm: str(plan.experiment.arms[arm].options["leave_out"]) for arm in plan.arms}
         of_kind = {kind: outcomes[outcomes["arm"].map(kinds) == kind] for kind in KINDS}
@@ -211,7 +211,11 @@ class CreditStudy:
                 f"Placebo lessons were found for {int(rows['found'].sum())} of {len(rows)} replays without them; their "
                 f"largest effect is {largest:g}."
             )
-        return Findings(data, tuple(words))
+        return Details({}, data, tuple(words))
+
+    def draw_details(self, plan: StudyPlan, details: Details) -> Mapping[str, Figure]:
+        """None but those of `draw`."""
+        return {}
 
     def draw(
         self,

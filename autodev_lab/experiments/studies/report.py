@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from autodev_lab.analysis.claims import STUDY, Judged, judge_all
 from autodev_lab.analysis.estimates import Effect, Estimate
@@ -73,8 +74,12 @@ def write_study_report(
         configuration_hash=plan.configuration_hash if done == total else "",
         arms=plan.arms,
     )
-    findings = study.findings(plan, outcomes) if isinstance(study, TellsMore) else None
+    more = study.details(plan, outcomes, kept) if isinstance(study, TellsMore) else None
+    if more is not None:
+        clock = {arm: {**more.arms.get(arm, {}), **told} for arm, told in clock.items()}
     if draw:
+        if more is not None and isinstance(study, TellsMore):
+            _keep(directory, study.draw_details(plan, more))
         _draw(plan, study, directory, outcomes, metrics, clock, groups, judged)
     write_atomic(directory.path / "summary.txt", "")  # so that it is listed among its own artifacts
     summary: dict[str, object] = {
@@ -113,7 +118,7 @@ def write_study_report(
             }
             for pair, one in speeds.items()
         ],
-        **({"findings": dict(findings.data)} if findings is not None else {}),
+        "details": {} if more is None else dict(more.tables),
         "claims": [one.as_json() for one in judged],
         "artifacts": artifacts(directory),
     }
@@ -125,7 +130,7 @@ def write_study_report(
             *_fastness(speeds),
             *_groups(summary, groups, gains),
             *_verdicts(judged),
-            *(("", *findings.words) if findings is not None and findings.words else ()),
+            *(("", *more.words) if more is not None and more.words else ()),
             *_tail(summary),
         ]
     )
@@ -146,7 +151,6 @@ def _draw(
 ) -> None:
     # matplotlib takes half a second to import: only when there is something to draw
     from autodev_lab.analysis.claim_figures import claim_figure
-    from autodev_lab.analysis.figures import render
 
     drawn = dict(study.draw(plan, outcomes, metrics, clock))
     for name, by_arm in groups.items():
@@ -155,6 +159,13 @@ def _draw(
         figure = claim_figure(one, outcomes, budget=0)
         if figure is not None:
             drawn[f"paired_{one.claim.id}"] = figure
+    _keep(directory, drawn)
+
+
+def _keep(directory: RunDirectory, drawn: Mapping[str, Figure]) -> None:
+    """Write figures into the run directory."""
+    from autodev_lab.analysis.figures import render
+
     for name, figure in drawn.items():
         for kind in ("png", "svg"):
             write_atomic(directory.figures / f"{name}.{kind}", render(figure, kind))

@@ -16,10 +16,12 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
 
-__all__ = ["Findings", "Foreseen", "Measured", "RunsCode", "Study", "TellsMore"]
+__all__ = ["Clocks", "Details", "Foreseen", "Measured", "RunsCode", "Study", "TellsMore"]
 
 Options = Mapping[str, str | int | float | bool]
 Progress = Callable[[int, int], None]
+Clocks = Mapping[str, Mapping[str, Sequence[float]]]
+"""Seconds of every arm by name, as `Measured.clock` gave them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,34 @@ class Foreseen:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What a study found beside means by arm: plain data for ``findings`` of `summary.json`, and lines for people."""
+class Details:
+    """What a study tells beyond its endpoints.
 
-    data: Mapping[str, object] = field(hash=False)
-    words: tuple[str, ...] = ()
+    Parameters
+    ----------
+    arms
+        More figures of every arm, by name, for example a one-sided bound.
+    tables
+        Anything that is not one figure an arm, as plain data; `summary.json` has it under ``details``.
+    words
+        The same for people, a line each.
+    """
+
+    arms: Mapping[str, Mapping[str, float]] = field(hash=False)
+    tables: Mapping[str, object] = field(hash=False)
+    words: Sequence[str] = ()
 
 
 @runtime_checkable
 class TellsMore(Protocol):
-    """A study whose rows come to more than means."""
+    """A study with results that no mean over rows can say, or that need the clock."""
 
-    def findings(self, plan: StudyPlan, outcomes: pd.DataFrame) -> Findings:
-        """What they come to."""
+    def details(self, plan: StudyPlan, outcomes: pd.DataFrame, clocks: Clocks) -> Details:
+        """What there is to tell of a run, complete or not."""
+        ...
+
+    def draw_details(self, plan: StudyPlan, details: Details) -> Mapping[str, Figure]:
+        """Figures of it by name."""
         ...
 
 
