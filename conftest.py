@@ -21,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(os.environ["AUTODEV_RUNS"], ignore_errors=True))
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With several processes (`pytest -n`) the tests of a file stay together, and so do all those of R2R."""
     if config.pluginmanager.hasplugin("xdist"):

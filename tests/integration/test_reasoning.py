@@ -77,7 +77,7 @@ def test_without_testmon_its_arm_is_left_out_unless_it_is_asked_for(monkeypatch:
     study = parse_study("reasoning", yaml.safe_load(resource("experiments/reasoning.yaml").read_text("utf-8")))
     plan = make_study_plan(study, profile="smoke")
     assert "testmon" not in plan.arms and "function" in plan.arms
-    with pytest.raises(LabError, match="pytest-testmon; install it"):
+    with pytest.raises(LabError, match="pytest-testmon is not installed"):
         run_experiment("reasoning", profile="smoke", overrides={"arms": "testmon"}, progress="quiet")
 
 
