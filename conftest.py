@@ -7,8 +7,16 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
+
+_R2R = "tests/integration/r2r/"
+"""One R2R is enough for the machine."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,14 +29,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(os.environ["AUTODEV_RUNS"], ignore_errors=True))
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
     """With several processes (`pytest -n`) the tests of a file stay together, and so do all those of R2R."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            folder = item.path.parent
-            place = folder if folder.name == "r2r" else item.path
-            item.add_marker(pytest.mark.xdist_group(str(place.relative_to(config.rootpath))))
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _R2R if nodeid.startswith(_R2R) else str(super()._split_scope(nodeid))
+
+    return Together(config, log)
 
 
 @pytest.fixture(autouse=True)
