@@ -268,13 +268,19 @@ local function expire()
   return #due
 end
 
-local function refuse_holder(s, fence, agent)
-  if not s.expires or s.fence ~= fence or s.agent ~= agent then
-    return 'stale fence'
+-- The task of whoever holds the running lease; nil and the reason for everybody else.
+local function held(id, fence, agent)
+  local s = load(id)
+  if not s then
+    return nil, 'unknown task'
+  end
+  if not s.expires or s.fence ~= tonumber(fence) or s.agent ~= agent then
+    return nil, 'stale fence'
   end
   if s.expires <= now then
-    return 'lease expired'
+    return nil, 'lease expired'
   end
+  return s
 end
 
 local function whole(id, s, text)
@@ -344,12 +350,8 @@ function commands.claim(role, agent, lease_seconds)
 end
 
 function commands.renew(id, fence, agent, lease_seconds)
-  local s = load(id)
+  local s, refused = held(id, fence, agent)
   if not s then
-    return {'unknown task'}
-  end
-  local refused = refuse_holder(s, tonumber(fence), agent)
-  if refused then
     return {refused}
   end
   s.expires = math.max(s.expires, now + tonumber(lease_seconds))
@@ -358,12 +360,8 @@ function commands.renew(id, fence, agent, lease_seconds)
 end
 
 function commands.complete(id, fence, agent, stage, result, follow_up, task, rank)
-  local s = load(id)
+  local s, refused = held(id, fence, agent)
   if not s then
-    return {'unknown task'}
-  end
-  local refused = refuse_holder(s, tonumber(fence), agent)
-  if refused then
     return {refused}
   end
   if s.stage == 'escalated' or not LEADS[s.stage .. ' ' .. stage] then
@@ -385,12 +383,8 @@ function commands.complete(id, fence, agent, stage, result, follow_up, task, ran
 end
 
 function commands.fail(id, fence, agent, reason)
-  local s = load(id)
+  local s, refused = held(id, fence, agent)
   if not s then
-    return {'unknown task'}
-  end
-  local refused = refuse_holder(s, tonumber(fence), agent)
-  if refused then
     return {refused}
   end
   note('command', 'fail', 'task', id, 'fence', s.fence, 'agent', agent)
