@@ -79,7 +79,7 @@ def _run(run: Mapping[str, object]) -> list[str]:
         shares = [_object(one[name]) for name in ("correct_at_K", "solved_at_K", "escaped")]
         told = (share_between(_number(share["value"]), *_pair(share["ci"])) for share in shares)
         rows.append((arm, *told, str(shares[0]["n"])))
-    parts = [f"Run `{run['run_id']}`:", table(("arm", "correct", "solved", "escaped", "n"), rows)]
+    parts = [f"Run `{run['run_id']}`{_changed(run)}:", table(("arm", "correct", "solved", "escaped", "n"), rows)]
     contrasts = _objects(run["contrasts"])
     if contrasts:
         parts.append(
@@ -118,6 +118,12 @@ def _run(run: Mapping[str, object]) -> list[str]:
     return parts
 
 
+def _changed(run: Mapping[str, object]) -> str:
+    """What was asked for otherwise than the profile says, in brackets."""
+    changed = _object(run.get("changed", {}))
+    return f" ({', '.join(f'{name} = {value}' for name, value in changed.items())})" if changed else ""
+
+
 def _study(run: Mapping[str, object]) -> list[str]:
     arms = {arm: _object(values) for arm, values in _object(run["arms"]).items()}
     names = list(dict.fromkeys(name for values in arms.values() for name in values))
@@ -127,7 +133,7 @@ def _study(run: Mapping[str, object]) -> list[str]:
         rows.append(
             (arm, *("" if one is None else share_between(_number(one["value"]), *_pair(one["ci"])) for one in told))
         )
-    parts = [f"Run `{run['run_id']}`, a study of {run['study']}:", table(("arm", *names), rows)]
+    parts = [f"Run `{run['run_id']}`{_changed(run)}, a study of {run['study']}:", table(("arm", *names), rows)]
     contrasts = _objects(run["contrasts"])
     if contrasts:
         parts.append(

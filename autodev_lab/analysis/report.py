@@ -12,6 +12,7 @@ from pathlib import PurePath
 import mistune  # comes with nbconvert, which declares it
 from matplotlib.figure import Figure
 
+from autodev_lab.analysis.changed import changed_parameters
 from autodev_lab.analysis.claim_figures import claim_figure, gate_figures
 from autodev_lab.analysis.claims import Claim, Judged, PositionClaim, ShareClaim, StudyClaim
 from autodev_lab.analysis.dossier import Dossier
@@ -126,6 +127,7 @@ class Report:
             "runs": [
                 {
                     "run_id": one.run.id,
+                    "changed": changed_parameters(one.run.spec),
                     "version": one.run.provenance.get("version"),
                     "git_commit": one.run.provenance.get("git_commit"),
                     "configuration_hash": one.configuration_hash,
@@ -305,9 +307,11 @@ def _finding(one: Finding, link: Callable[[str], str]) -> list[str]:
 
 def _run(dossier: Dossier) -> list[str]:
     provenance = dossier.run.provenance
+    changes = ", ".join(f"{name} = {value}" for name, value in changed_parameters(dossier.run.spec).items())
     facts = [
         ("configuration", dossier.configuration_hash or "not readable"),
         ("profile, seed", f"{dossier.run.spec.get('profile')}, {dossier.run.spec.get('seed')}"),
+        *((("asked for otherwise", changes),) if changes else ()),
         ("cells", f"{dossier.cells - dossier.missing} of {dossier.cells}"),
         ("finished runs of the experiment beside it", str(dossier.run.summary.get("runs_before", "not known"))),
         *((name, _word(provenance[key])) for name, key in _PROVENANCE.items() if provenance.get(key) is not None),
