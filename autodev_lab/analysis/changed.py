@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 
 __all__ = ["changed_parameters"]
 
@@ -10,7 +11,7 @@ __all__ = ["changed_parameters"]
 def changed_parameters(spec: Mapping[str, object]) -> dict[str, str]:
     """Parameters of a run that differ from its experiment's and its profile's, as text.
 
-    Those that neither names have a default that the file does not hold; they are not told.
+    Those that neither names have a default that the file does not hold; they are not told. Of a path the last part is.
 
     Parameters
     ----------
@@ -23,6 +24,8 @@ def changed_parameters(spec: Mapping[str, object]) -> dict[str, str]:
     >>> spec = {"experiment": experiment, "profile": "full", "parameters": {"budget": 20.0, "shift": "mix"}}
     >>> changed_parameters(spec)
     {'shift': 'mix'}
+    >>> changed_parameters({**spec, "parameters": {"shift": "/somebody/at/home"}})
+    {'shift': 'home'}
     """
     experiment, parameters = spec.get("experiment"), spec.get("parameters")
     if not isinstance(experiment, Mapping) or not isinstance(parameters, Mapping):
@@ -31,14 +34,14 @@ def changed_parameters(spec: Mapping[str, object]) -> dict[str, str]:
     profile = profiles.get(spec.get("profile")) if isinstance(profiles, Mapping) else None
     planned = {**(experiment.get("parameters") or {}), **(profile or {})}
     return {
-        str(name): _word(parameters[name])
+        str(name): _word(parameters[name], shown=True)
         for name, value in planned.items()
         if name in parameters and parameters[name] != value and _word(parameters[name]) != _word(value)
     }
 
 
-def _word(value: object) -> str:
-    """A value as one types it; lists in any order are the same."""
+def _word(value: object, *, shown: bool = False) -> str:
+    """A value as one types it; lists in any order are the same. What is shown names no folder of this machine."""
     if isinstance(value, list | tuple):
-        return ",".join(sorted(str(one) for one in value))
-    return str(value)
+        return ",".join(sorted(_word(one, shown=shown) for one in value))
+    return PurePath(str(value)).name if shown else str(value)
