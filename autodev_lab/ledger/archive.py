@@ -48,10 +48,15 @@ def read_states(path: Path) -> Iterator[TaskState]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise LabError(f"cannot read the archive {path}: {error.strerror or error}; give one that exists") from error
-    for line in text.splitlines(keepends=True):
-        if not line.endswith("\n"):
-            return
-        task, state, *history = json.loads(line)
+    except UnicodeDecodeError as error:
+        raise LabError(f"{path} is no archive of tasks: it is not UTF-8 text; give one that a ledger wrote") from error
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        try:
+            task, state, *history = json.loads(line)
+        except (ValueError, TypeError) as error:
+            raise LabError(
+                f"{path}, line {number}, is no task of an archive; restore the file, or cut the line"
+            ) from error
         read = read_state(task, state, history)
         if read.task.id not in seen:
             seen.add(read.task.id)

@@ -222,10 +222,10 @@ _ADVICE = (
     ("without any password configured", "has no password; leave it out of the address"),
     (
         "NOPERM",
-        "does not let this user do that; allow it what docs/coordination.md names",
+        "does not let this user do that; allow it what docs/redis.md names",
     ),
-    ("No permissions", "does not let this user do that; allow it what docs/coordination.md names"),
-    ("no permissions", "does not let this user do that; allow it what docs/coordination.md names"),
+    ("No permissions", "does not let this user do that; allow it what docs/redis.md names"),
+    ("no permissions", "does not let this user do that; allow it what docs/redis.md names"),
     ("OOM", "is full; give it more memory or archive closed tasks, nothing was written"),
     ("used memory >", "is full; give it more memory or archive closed tasks, nothing was written"),
     ("MISCONF", "cannot write to its disk and so accepts no writes; free its disk or mend its configuration"),

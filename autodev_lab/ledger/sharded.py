@@ -118,7 +118,7 @@ class ShardedLedger:
         """Read the shard map again."""
         text = await self.directory.command("GET", self._place)
         if text is None:
-            raise LabError(f"{self.directory.shown} holds no ledger under this prefix; start one with `autodev-lab up`")
+            raise LabError(f"{self.directory.shown} holds no ledger under this prefix; name the shards of a new one")
         await self._go_by(ShardMap.from_json(str(text)))
         self._looked = asyncio.get_running_loop().time()
 
@@ -258,11 +258,11 @@ class ShardedLedger:
                     owner = self.map.owner(task_id)
                     if owner == name:
                         continue
+                    await self.directory.command("EXPIRE", self._lock, _LOCK_SECONDS)  # a million moves take long
                     if await ledger.move(task_id, self._ledgers[owner]):
                         moved += 1
                     else:
                         held += 1
-            await self.directory.command("EXPIRE", self._lock, _LOCK_SECONDS)
             if progress is not None:
                 progress(moved, held)
             if not held:

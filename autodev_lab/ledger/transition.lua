@@ -10,21 +10,20 @@
 --
 -- KEYS[1] is "<prefix>:{<shard>}:". Every key is that and one of the names below; the braces make Redis Cluster keep them on
 -- one node. The others are not declared: to send their names took longer than to carry out most commands.
---   tasks       hash    id -> the task, as JSON
---   states      hash    id -> [stage, fence, tries, reworks, reason, agent, expiry, entries, rank, after], as
---                                JSON; expiry is text ("" without a lease) so that no digit is lost; an archived task
---                                has "archived:<stage>"
---   history     hash    "<n>:<id>" -> [stage, agent, time, result], as JSON: the n-th completed stage of a task
---   waiting     zset    "<role>:<rank>:<id>", all with score 0: what can be claimed, in order
---   leases      zset    id -> expiry
---   counts      hash    submitted, open, closed (tasks); number (of the next task); map (version of the shard map)
---   requests    hash    client -> its last request and what came of it: asking again changes nothing
---   dependants  hash    id -> ids of tasks here that wait for it, as JSON; it may live in another shard
---   closed      list    ids of closed tasks that are not archived, oldest first
---   moving      hash    id -> [task, state, completed stages...] of a task on its way to another shard
---   log         stream  every command that was carried out, trimmed
---   work:<role>  stream  a wake-up for one idle agent of the role (a consumer group a role), trimmed
---   news        channel of every stage that a task reaches
+--   tasks        hash     id -> the task, as JSON
+--   states       hash     id -> [stage, fence, tries, reworks, reason, agent, expiry, entries, rank, after], as JSON; expiry
+--                         is text ("" without a lease) so that no digit is lost; an archived task has "archived:<stage>"
+--   history      hash     "<n>:<id>" -> [stage, agent, time, result], as JSON: the n-th completed stage of a task
+--   waiting      zset     "<role>:<rank>:<id>", all with score 0: what can be claimed, in order
+--   leases       zset     id -> expiry
+--   counts       hash     submitted, open, closed (tasks); number (of the next task); map (version of the shard map)
+--   requests     hash     client -> its last request and what came of it: asking again changes nothing
+--   dependants   hash     id -> ids of tasks here that wait for it, as JSON; it may live in another shard
+--   closed       list     ids of closed tasks that are not archived, oldest first
+--   moving       hash     id -> [task, state, completed stages...] of a task on its way to another shard
+--   log          stream   every command that was carried out, trimmed
+--   work:<role>  stream   a wake-up for one idle agent of the role (a consumer group a role), trimmed
+--   news         channel  every stage that a task reaches
 -- ARGV
 --   [1] command  [2] client  [3] request ("" when it may be carried out twice)  [4] now ("" is this server's clock)
 --   [5...] the command's own

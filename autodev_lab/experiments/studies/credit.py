@@ -31,6 +31,7 @@ from autodev_lab.experiments.studies.left_out import (
     taught,
 )
 from autodev_lab.experiments.studies.study import Clocks, Details, Foreseen, Measured, Options, Progress
+from autodev_lab.experiments.studies.tables import rows_schema, table_of
 from autodev_lab.experiments.worlds import WorldMaker, maker_of
 from autodev_lab.files import stable_seed
 from autodev_lab.records import StreamItem
@@ -46,12 +47,8 @@ _REPLAY_SECONDS: Mapping[str, float] = {"simulated": 0.005, "repository": 0.15}
 _BUILD_SECONDS = 6.0
 _ROW_BYTES = 60
 
-_SCHEMA = pa.schema(
+_SCHEMA = rows_schema(
     [
-        ("arm", pa.string()),
-        ("twin", pa.bool_()),
-        ("package", pa.string()),
-        ("item", pa.string()),
         ("left_out", pa.string()),
         ("left_out_package", pa.string()),
         ("task_id", pa.string()),
@@ -178,7 +175,7 @@ class CreditStudy:
         finally:
             world.close()
         rows.sort(key=lambda row: (str(row["left_out"]), str(row["package"]), str(row["task_id"]), row["seed_number"]))
-        return Measured(pa.table({name: [row[name] for row in rows] for name in _SCHEMA.names}, schema=_SCHEMA), {})
+        return Measured(table_of(rows, _SCHEMA), {})
 
     def clocked(self, clock: Mapping[str, Sequence[float]]) -> Mapping[str, float]:
         """Nothing is timed."""

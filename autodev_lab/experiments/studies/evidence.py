@@ -24,6 +24,7 @@ from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
 from autodev_lab.experiments.studies.replay import GROUPS, PastDecision, past_decisions, replay, shapley
 from autodev_lab.experiments.studies.study import Clocks, Details, Foreseen, Measured, Options, Progress
+from autodev_lab.experiments.studies.tables import rows_schema, table_of, write_attrition
 from autodev_lab.files import write_atomic
 from autodev_lab.records import Label, LabelSource
 from autodev_lab.resources import runs_directory
@@ -34,12 +35,8 @@ _DECISION_SECONDS = 0.05
 _ROW_BYTES = 150
 _LEAST_CLUSTERS = 3
 
-_SCHEMA = pa.schema(
+_SCHEMA = rows_schema(
     [
-        ("arm", pa.string()),
-        ("twin", pa.bool_()),
-        ("package", pa.string()),
-        ("item", pa.string()),
         ("correct", pa.bool_()),
         *((name, pa.float64()) for name in ("risk", "risk_without", "confidence", "confidence_without")),
         *((name, pa.float64()) for name in ("moved_risk", "moved_confidence", "shapley_risk", "shapley_confidence")),
@@ -112,8 +109,7 @@ class EvidenceStudy:
             lines = [_as_line(name, one) for name, decisions in chosen.items() for one in decisions]
             write_atomic(directory.tasks, "".join(lines))
         kept = _read(directory)
-        counts = "".join(f"{name},decisions,{len(decisions)}\n" for name, decisions in kept.items())
-        write_atomic(directory.attrition, f"package,reason,tasks\n{counts}")
+        write_attrition(directory, ((name, "decisions", len(decisions)) for name, decisions in kept.items()))
         packages = sorted({one.package for decisions in kept.values() for one in decisions})
         digest = hashlib.sha256(directory.tasks.read_bytes()).hexdigest()[:16]
         return dict.fromkeys(packages, digest)
@@ -165,8 +161,7 @@ class EvidenceStudy:
                         "brier_without": (without.confidence - one.correct) ** 2,
                     }
                 )
-        table = {name: [row[name] for row in rows] for name in _SCHEMA.names}
-        return Measured(pa.table(table, schema=_SCHEMA), {})
+        return Measured(table_of(rows, _SCHEMA), {})
 
     def clocked(self, clock: Mapping[str, Sequence[float]]) -> Mapping[str, float]:
         """Nothing is timed."""

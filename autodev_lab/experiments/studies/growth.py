@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import tempfile
 import time
@@ -34,6 +32,7 @@ from autodev_lab.experiments.studies.growing_corpus import hidden_among
 from autodev_lab.experiments.studies.lookups import fill, look_up
 from autodev_lab.experiments.studies.retrieval import EMBED_SECONDS, SEARCH_SECONDS, by_package
 from autodev_lab.experiments.studies.study import Foreseen, Measured, Options, Progress
+from autodev_lab.experiments.studies.tables import rows_schema, write_attrition
 from autodev_lab.experiments.studies.vector_sources import KeptVectors, NamedEmbedder, RandomVectors
 from autodev_lab.files import write_atomic
 from autodev_lab.memory import EmbeddedMemory, MiniLmEmbedder
@@ -49,12 +48,8 @@ _FILL_SECONDS = 0.0005
 _ITEM_BYTES = 2_500
 _FIXED_SECONDS = 20.0
 
-_SCHEMA = pa.schema(
+_SCHEMA = rows_schema(
     [
-        ("arm", pa.string()),
-        ("twin", pa.bool_()),
-        ("package", pa.string()),
-        ("item", pa.string()),
         ("reciprocal_rank", pa.float64()),
         ("found", pa.float64()),
     ]
@@ -132,14 +127,11 @@ class GrowthStudy:
                 )
             kept = [*wanted, *others[: max(sizes) - len(wanted)]]
             counts = Counter((one.package, place < len(wanted)) for place, one in enumerate(kept))
-            sheet = io.StringIO()
-            writer = csv.writer(sheet, lineterminator="\n")
-            writer.writerow(("package", "reason", "tasks"))
-            writer.writerows(
+            counted = (
                 (package, "looked for" if is_wanted else "hidden among", count)
                 for (package, is_wanted), count in sorted(counts.items())
             )
-            write_atomic(directory.attrition, sheet.getvalue())
+            write_attrition(directory, counted)
             lines = (
                 json.dumps({**asdict(one), "wanted": place < len(wanted)}, sort_keys=True)
                 for place, one in enumerate(kept)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import importlib.util
-import io
 import json
 import os
 import time
@@ -28,6 +26,7 @@ from autodev_lab.experiments.studies.code_corpus import folder_of
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
 from autodev_lab.experiments.studies.questions import HOPS, Question, make_questions
 from autodev_lab.experiments.studies.study import Foreseen, Measured, Options, Progress
+from autodev_lab.experiments.studies.tables import rows_schema, write_attrition
 from autodev_lab.files import stable_seed, write_atomic
 from autodev_lab.memory.code_graph import CodeGraph
 
@@ -38,12 +37,8 @@ _PACKAGE_SECONDS = 5.0
 _ROW_BYTES = 200
 _MEASURES = ("exact", "recall", "precision")
 
-_SCHEMA = pa.schema(
+_SCHEMA = rows_schema(
     [
-        ("arm", pa.string()),
-        ("twin", pa.bool_()),
-        ("package", pa.string()),
-        ("item", pa.string()),
         ("hops", pa.int64()),
         ("path", pa.bool_()),
         ("answer", pa.int64()),
@@ -111,18 +106,16 @@ class HopsStudy:
         parameters = plan.parameters
         assert isinstance(parameters, HopsParameters)
         if not directory.tasks.exists():
-            sheet, lines = io.StringIO(), []
-            writer = csv.writer(sheet, lineterminator="\n")
-            writer.writerow(("package", "reason", "tasks"))
+            counted: list[tuple[str, str, int]] = []
+            lines: list[str] = []
             for package in parameters.packages:
                 links = tuple(_graph(package).links())
                 seed = stable_seed("questions", plan.seed, package)
                 questions = make_questions(links, parameters.questions_per_hops, seed)
-                writer.writerow((package, "links", len(links)))
-                for hops in HOPS:
-                    writer.writerow((package, f"questions_{hops}", sum(one.hops == hops for one in questions)))
+                counted.append((package, "links", len(links)))
+                counted += [(package, f"questions_{n}", sum(one.hops == n for one in questions)) for n in HOPS]
                 lines += [_as_line(package, question) for question in questions]
-            write_atomic(directory.attrition, sheet.getvalue())
+            write_attrition(directory, counted)
             write_atomic(directory.tasks, "".join(lines))
         return {
             package: hashlib.sha256("".join(map(repr, _graph(package).links())).encode()).hexdigest()[:16]

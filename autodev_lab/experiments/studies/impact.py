@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,8 +33,8 @@ from autodev_lab.experiments.studies.observed_files import (
 )
 from autodev_lab.experiments.studies.selection import GRAPH_WAYS, GraphSelection, Way, select
 from autodev_lab.experiments.studies.study import Clocks, Details, Foreseen, Measured, Options, Progress
+from autodev_lab.experiments.studies.tables import rows_schema, table_of, write_attrition
 from autodev_lab.experiments.world_repository import read_task_file
-from autodev_lab.files import write_atomic
 from autodev_lab.records import Edit
 from autodev_lab.streams.historical import HistoricalTruth
 
@@ -50,12 +48,8 @@ _PACKAGE_SECONDS = 45.0
 _ROW_BYTES = 150
 _CHANGE_BYTES = 4_000
 
-_SCHEMA = pa.schema(
+_SCHEMA = rows_schema(
     [
-        ("arm", pa.string()),
-        ("twin", pa.bool_()),
-        ("package", pa.string()),
-        ("item", pa.string()),
         ("kind", pa.string()),
         ("indirect", pa.bool_()),
         ("collectable", pa.bool_()),
@@ -157,12 +151,8 @@ class ImpactStudy:
         if not directory.tasks.exists():
             join_packages(directory, specs)
         packages = read_packages(directory)
-        sheet = io.StringIO()
-        writer = csv.writer(sheet, lineterminator="\n")
-        writer.writerow(("package", "reason", "tasks"))
-        for package in packages:
-            writer.writerows((package.spec, reason, count) for reason, count in package.attrition.items())
-        write_atomic(directory.attrition, sheet.getvalue())
+        counted = ((one.spec, reason, count) for one in packages for reason, count in one.attrition.items())
+        write_attrition(directory, counted)
         return {spec: package.content_hash for spec, package in zip(specs, packages, strict=True)}
 
     def foresee(self, plan: StudyPlan) -> Foreseen:
@@ -201,8 +191,7 @@ class ImpactStudy:
                 run.append(float(seconds[sorted(chosen)].sum()))
                 whole.append(float(seconds.sum()))
                 progress(len(rows), sum(len(one.changes) for one in packages))
-        table = {name: [row.get(name, False) for row in rows] for name in _SCHEMA.names}
-        return Measured(pa.table(table, schema=_SCHEMA), clock)
+        return Measured(table_of(rows, _SCHEMA), clock)
 
     def clocked(self, clock: Mapping[str, Sequence[float]]) -> Mapping[str, float]:
         """Share of the tests' time that is saved, mean over changes, and milliseconds to choose the tests."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import shutil
 import tempfile
 from collections import Counter
@@ -28,8 +26,9 @@ from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
 from autodev_lab.experiments.studies.study import Foreseen, Measured, Options, Progress
 from autodev_lab.experiments.studies.suspicion import Order, faulty_lines, place_of, suspicion
+from autodev_lab.experiments.studies.tables import rows_schema, table_of, write_attrition
 from autodev_lab.experiments.world_repository import open_repository, read_task_file
-from autodev_lab.files import stable_seed, write_atomic
+from autodev_lab.files import stable_seed
 from autodev_lab.memory.code_graph import CodeGraph
 from autodev_lab.records import Diagnosis, Edit, StreamItem
 from autodev_lab.streams.bug_injection import build_tasks
@@ -43,12 +42,8 @@ _PACKAGE_SECONDS = 40.0
 _ROW_BYTES = 120
 _MEASURES = ("reciprocal", "top1", "top5", "exam")
 
-_SCHEMA = pa.schema(
+_SCHEMA = rows_schema(
     [
-        ("arm", pa.string()),
-        ("twin", pa.bool_()),
-        ("package", pa.string()),
-        ("item", pa.string()),
         *((f"{level}{name}", pa.float64()) for level in ("", "function_") for name in _MEASURES),
     ]
 )
@@ -130,11 +125,8 @@ class LocalisationStudy:
             built = (item for one in parameters.packages for item in read_tasks(_place(directory, one)))
             write_tasks(directory.tasks, _chosen(parameters) if parameters.tasks else tuple(built))
         items = read_tasks(directory.tasks)
-        sheet = io.StringIO()
-        writer = csv.writer(sheet, lineterminator="\n")
-        writer.writerow(("package", "reason", "tasks"))
-        writer.writerows((name, "bugs", n) for name, n in sorted(Counter(one.task.package for one in items).items()))
-        write_atomic(directory.attrition, sheet.getvalue())
+        counts = Counter(one.task.package for one in items)
+        write_attrition(directory, ((name, "bugs", number) for name, number in sorted(counts.items())))
         return {truth.package_spec: truth.package_hash for truth in map(_truth, items)}
 
     def foresee(self, plan: StudyPlan) -> Foreseen:
@@ -166,8 +158,7 @@ class LocalisationStudy:
                 progress(len(rows), len(items))
         finally:
             world.close()
-        table = {name: [row[name] for row in rows] for name in _SCHEMA.names}
-        return Measured(pa.table(table, schema=_SCHEMA), {})
+        return Measured(table_of(rows, _SCHEMA), {})
 
     def clocked(self, clock: Mapping[str, Sequence[float]]) -> Mapping[str, float]:
         """Nothing is timed."""

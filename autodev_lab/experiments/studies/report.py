@@ -94,30 +94,15 @@ def write_study_report(
         "runs_before": runs_before(directory.path.parent, plan, directory.id),
         "complete": done == total,
         "cells": {"done": done, "total": total},
-        "packages": sorted(str(name) for name in outcomes["package"].unique()),
+        "packages": _packages(outcomes),
         "arms": {
             arm: {**_flat(metrics[arm]), **{name: _finite(one) for name, one in clock[arm].items()}} for arm in there
         },
         "left_out": _left_out(plan, study),
-        "groups": {
-            name: {
-                "packages": sorted(str(one) for one in outcomes.loc[outcomes["group"] == name, "package"].unique()),
-                "arms": {arm: _flat(estimates) for arm, estimates in by_arm.items()},
-            }
-            for name, by_arm in groups.items()
-        },
+        "groups": _groups_as_json(outcomes, groups),
         "contrasts": [one.as_json() for one in contrasts],
         "group_gains": [one.as_json() for one in gains],
-        "speeds": [
-            {
-                "treatment": pair[0],
-                "baseline": pair[1],
-                "times_as_fast": one.value,
-                "ci": [one.low, one.high],
-                "n": one.n,
-            }
-            for pair, one in speeds.items()
-        ],
+        "speeds": _speeds_as_json(speeds),
         "details": {} if more is None else dict(more.tables),
         "claims": [one.as_json() for one in judged],
         "artifacts": artifacts(directory),
@@ -137,6 +122,28 @@ def write_study_report(
     write_atomic(directory.path / "summary.txt", words + "\n")
     directory.write_json(directory.summary, summary)
     return summary, words
+
+
+def _packages(outcomes: pd.DataFrame) -> list[str]:
+    return sorted(str(name) for name in outcomes["package"].unique())
+
+
+def _groups_as_json(outcomes: pd.DataFrame, groups: Mapping[str, Metrics]) -> dict[str, object]:
+    """Packages of each group, and what arms achieve on them."""
+    return {
+        name: {
+            "packages": _packages(outcomes[outcomes["group"] == name]),
+            "arms": {arm: _flat(estimates) for arm, estimates in by_arm.items()},
+        }
+        for name, by_arm in groups.items()
+    }
+
+
+def _speeds_as_json(speeds: Mapping[tuple[str, str], Estimate]) -> list[dict[str, object]]:
+    return [
+        {"treatment": ours, "baseline": theirs, "times_as_fast": one.value, "ci": [one.low, one.high], "n": one.n}
+        for (ours, theirs), one in speeds.items()
+    ]
 
 
 def _draw(

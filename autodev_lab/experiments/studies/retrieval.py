@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,6 +30,7 @@ from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
 from autodev_lab.experiments.studies.growing_corpus import chosen
 from autodev_lab.experiments.studies.lookups import look_up
 from autodev_lab.experiments.studies.study import Foreseen, Measured, Options, Progress
+from autodev_lab.experiments.studies.tables import write_attrition
 from autodev_lab.files import write_atomic
 from autodev_lab.records import SearchMode
 
@@ -114,11 +113,8 @@ class RetrievalStudy:
                 raise LabError(
                     f"{', '.join(empty)} has no documented function of three lines or more; name another package"
                 )
-            sheet = io.StringIO()
-            writer = csv.writer(sheet, lineterminator="\n")
-            writer.writerow(("package", "reason", "tasks"))
-            writer.writerows((package, "functions", counts[package]) for package in plan.parameters.packages)
-            write_atomic(directory.attrition, sheet.getvalue())
+            packages = plan.parameters.packages
+            write_attrition(directory, ((package, "functions", counts[package]) for package in packages))
             lines = (json.dumps(asdict(function), sort_keys=True) for function in functions)
             write_atomic(directory.tasks, "".join(f"{line}\n" for line in lines))
         return by_package(directory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import signal
 import socket
@@ -190,17 +191,16 @@ class Cutting:
     async def serve(self, reader, writer):
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            while data := await reader.read(65536):
-                self.seen += b"EVALSHA" in data
-                up_writer.write(data)
-                answer = await up_reader.read(65536)
-                if b"EVALSHA" in data and self.due(self.seen):
-                    self.cut += 1
-                    return
-                writer.write(answer)
-                await writer.drain()
-        except ConnectionError:
-            pass
+            with contextlib.suppress(ConnectionError):  # the client may hang up first
+                while data := await reader.read(65536):
+                    self.seen += b"EVALSHA" in data
+                    up_writer.write(data)
+                    answer = await up_reader.read(65536)
+                    if b"EVALSHA" in data and self.due(self.seen):
+                        self.cut += 1
+                        return
+                    writer.write(answer)
+                    await writer.drain()
         finally:
             writer.close()
             up_writer.close()
@@ -293,6 +293,12 @@ def test_an_archive_that_a_kill_cut_short_or_doubled_is_read_once(redis_server, 
     assert list(read_states(path)) == [state]
     with pytest.raises(LabError, match="cannot read the archive"):
         list(read_states(tmp_path / "nothing"))
+    path.write_text("{\n")
+    with pytest.raises(LabError, match="line 1, is no task of an archive"):
+        list(read_states(path))
+    path.write_bytes(b"\xff\n")
+    with pytest.raises(LabError, match="is no archive of tasks"):
+        list(read_states(path))
 
 
 def test_what_is_no_task_of_ours_is_told(redis_server):
