@@ -123,7 +123,7 @@ def forest(judged: Judged, differences: pd.DataFrame, endpoint: Endpoint) -> Fig
     axes.set_yticks(places, [f"{name} (n = {estimate.n})" for name, estimate in rows])
     axes.set_xlabel(
         f"{judged.claim.treatment} minus {judged.claim.baseline}, {endpoint.label}\n"
-        f"({endpoint.unit}; 95 % intervals: of a package over its tasks, of all over packages)"
+        f"({endpoint.unit}; 95 % intervals: of a package within it,\nof all over packages)"
     )
     effect = judged.effect
     axes.set_title(

@@ -52,7 +52,7 @@ def frontier_figure(
     axes.set_xlim(0, 1.02)
     axes.set_ylim(lowest - 0.02, 1.02)
     changes = sum(max((int(one["n"] or 0) for one in arms.values()), default=0) for arms in packages.values())
-    axes.set_xlabel("share of test time run (seconds, mean over changes)")
+    axes.set_xlabel("share of the tests' seconds that is run (mean over changes)")
     axes.set_ylabel("recall (share of failing tests that are run, mean over changes)")
     axes.set_title(
         f"n = {changes} changes in {len(packages)} packages; large: mean of packages, small: a package", fontsize=10
