@@ -233,6 +233,9 @@ async def _check_answer(runtime: Runtime, ledger: Ledger) -> None:
     ):
         await _advance(ledger, role, stage)
     assert await ledger.claim(Role.DEPLOYER, "d", _LEASE) is None, "an escalated task must wait for a person"
+    taken = await _claim(ledger, Role.HUMAN, "h")
+    done = await ledger.complete(taken, Stage.CLEARED, yes)
+    _refused(done, RefusalReason.WRONG_STAGE, "a completion of an escalated task, which a person answers,")
     assert await ledger.answer(yes) is None, "a person may answer an escalated task"
     state = await _state(ledger, "a")
     assert (state.stage, state.history[-1].result) == (Stage.CLEARED, yes), "a yes must lead to CLEARED and be recorded"
