@@ -1,8 +1,8 @@
 """Rollouts on simulated noisy traffic: errors at any stopping time, delays, and what other ways to judge make of it.
 
 ``python benchmarks/rollout.py [--runs N] [--small N] [--seed S] [--json]``: N rollouts (10,000 unless given) of a
-change that is no worse, and ``--small`` (1,000) of every regression, by every way; the power of tests of one look at several
-sizes, and the smallest size at which the best of them finds 90 %. What the traffic is like is stated in
+change that is no worse, and ``--small`` (1,000) of every regression, by every way; the power of tests of one look at
+several sizes, and the smallest size at which the best of them finds 90 %. What the traffic is like is stated in
 `autodev_lab.decisions.rollout_study`. Bounds are one-sided, 95 %.
 """
 
