@@ -1,8 +1,8 @@
 """How often a certificate breaks its promise and an audit withdraws a true one, on streams whose truth is known.
 
 ``python benchmarks/guarantee.py [--runs N] [--seed S] [--json]``: N streams (2,000 unless given) of independent
-changes, of weeks with shared luck, of labels that mature, and N audits. Every count comes with a one-sided 95 % upper
-bound.
+changes, of weeks with shared luck, of labels that mature, of falling success, and N audits. Every count of broken
+promises and of withdrawals comes with a one-sided 95 % upper bound.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ import json
 import math
 from dataclasses import asdict
 
-from autodev_lab.decisions.promise_study import study_audit, study_dependence, study_exchangeable, study_maturing
+from autodev_lab.decisions.promise_study import (
+    study_audit,
+    study_dependence,
+    study_drift,
+    study_exchangeable,
+    study_maturing,
+)
 
 
 def main() -> None:
@@ -38,8 +44,12 @@ def main() -> None:
         "true 98 %, then 85 %": study_audit(failing=0.02, later=0.15, at=500, **size),
         "90 % from the start": study_audit(later=0.1, **size),
     }
+    drifts = {
+        "success falls by 10 points, no audit": study_drift(audited=False, **size),
+        "success falls by 10 points, audit": study_drift(audited=True, **size),
+    }
     if given.json:
-        found = {name: _finite(asdict(one)) for name, one in {**promises, **audits}.items()}
+        found = {name: _finite(asdict(one)) for name, one in {**promises, **audits, **drifts}.items()}
         print(json.dumps(found, indent=1))
         return
     for name, promise in promises.items():
@@ -51,6 +61,12 @@ def main() -> None:
         print(
             f"audit, {name}: withdrawn {audit.withdrawn} of {audit.runs} (share at most {audit.withdrawn_high:.3f}), "
             f"median delay {audit.delay:.0f} outcomes"
+        )
+
+    for name, drift in drifts.items():
+        print(
+            f"{name}: certified {drift.certified} of {drift.runs}, withdrawn {drift.withdrawn}, deployed "
+            f"{drift.deployed:.0f} a stream, success {drift.success:.3f}, worst hundred {drift.worst_window:.3f}"
         )
 
 

@@ -18,9 +18,11 @@ from autodev_lab.decisions.maturity import DatedOutcomes, certify_mature, certif
 __all__ = [
     "DELAYS",
     "AuditStudy",
+    "DriftStudy",
     "PromiseStudy",
     "study_audit",
     "study_dependence",
+    "study_drift",
     "study_exchangeable",
     "study_maturing",
 ]
@@ -194,6 +196,81 @@ def study_audit(
     delays = when[when >= at] - at + 1
     count = int(withdrawn.sum())
     return AuditStudy(runs, count, _upper(count, runs), float(np.median(delays)) if len(delays) else math.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftStudy:
+    """What was deployed by certificates while success fell, over streams with one.
+
+    Parameters
+    ----------
+    runs, certified, withdrawn
+        Streams; those with a certificate; those whose certificate the audit withdrew.
+    deployed
+        Mean number of changes deployed without a person.
+    success, worst_window
+        Share of all deployed changes that succeeded, and mean over streams of that in the worst hundred deployed in a
+        row.
+    """
+
+    runs: int
+    certified: int
+    withdrawn: int
+    deployed: float
+    success: float
+    worst_window: float
+
+
+def study_drift(
+    *, audited: bool, runs: int = 500, n: int = 2000, later: int = 4000, fall: float = 0.1, seed: int = 0
+) -> DriftStudy:
+    """Certify as in `study_exchangeable`; then success falls evenly by `fall` over `later` more changes.
+
+    Parameters
+    ----------
+    audited
+        Whether an audit may end deployment.
+
+    Examples
+    --------
+    >>> alone, watched = (study_drift(audited=audited, runs=20) for audited in (False, True))
+    >>> alone.success < watched.success
+    True
+    """
+    promise = Promise()
+    rng = np.random.default_rng(seed)
+    rows = []
+    for _ in range(runs):
+        seen, confidence = rng.random(n), rng.random(later)
+        certificate = certify(seen, rng.random(n) < 0.8 + 0.2 * seen, promise, sequences=_EVEN)
+        failed = rng.random(later) >= 0.8 + 0.2 * confidence - fall * np.arange(later) / later
+        failed = failed[certificate.deploys(confidence)]
+        if certificate.threshold is not None:
+            rows.append(failed)
+    shown = np.zeros((len(rows), max(map(len, rows), default=0)), dtype=np.bool_)
+    for place, failed in enumerate(rows):
+        shown[place, : len(failed)] = failed
+    ends = np.array([len(failed) for failed in rows])
+    over = audit_capital(shown, failures=1.0 - promise.success) >= 20.0
+    over &= np.arange(shown.shape[1]) < ends[:, np.newaxis]
+    withdrawn = over.any(axis=1) & audited
+    ends = np.where(withdrawn, over.argmax(axis=1) + 1, ends)
+    kept = [failed[:end] for failed, end in zip(rows, ends.tolist(), strict=True)]
+    worst = [
+        float(np.convolve(one, np.ones(_WINDOW), mode="valid").max()) / _WINDOW for one in kept if len(one) >= _WINDOW
+    ]
+    total = int(ends.sum())
+    return DriftStudy(
+        runs,
+        len(rows),
+        int(withdrawn.sum()),
+        total / runs,
+        1.0 - sum(int(one.sum()) for one in kept) / total if total else math.nan,
+        1.0 - float(np.mean(worst)) if worst else math.nan,
+    )
+
+
+_WINDOW = 100
 
 
 def _immature(confidence: Floats, outcomes: DatedOutcomes, promise: Promise) -> Certificate:

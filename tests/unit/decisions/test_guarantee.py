@@ -19,7 +19,13 @@ from autodev_lab.decisions import (
     fit_delays,
 )
 from autodev_lab.decisions.betting import betting_p_values
-from autodev_lab.decisions.promise_study import study_audit, study_dependence, study_exchangeable, study_maturing
+from autodev_lab.decisions.promise_study import (
+    study_audit,
+    study_dependence,
+    study_drift,
+    study_exchangeable,
+    study_maturing,
+)
 from autodev_lab.errors import LabError
 
 ONE = FixedSequences((0.5,), (0,))
@@ -63,6 +69,15 @@ def test_the_audit_keeps_true_promises_and_withdraws_broken_ones():
     assert study_audit().withdrawn_high <= 0.05
     assert study_audit(runs=500, failing=0.02, later=0.15, at=500).withdrawn > 480
     assert study_audit(runs=500, later=0.1).withdrawn > 480
+
+
+def test_under_drift_the_promise_breaks_and_the_audit_limits_the_harm():
+    alone, watched = (study_drift(audited=audited, runs=100, later=3000) for audited in (False, True))
+    assert alone.withdrawn == 0
+    assert watched.withdrawn > 60
+    assert alone.success < 0.95
+    assert watched.success > alone.success + 0.004
+    assert watched.worst_window > alone.worst_window
 
 
 def test_one_audit_is_one_row_of_many():
