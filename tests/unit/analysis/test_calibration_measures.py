@@ -22,7 +22,7 @@ def test_true_confidences_lie_within_the_reference_as_often_as_it_says():
     assert 180 <= inside <= 199
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 80), bins=st.integers(1, 20))
 def test_the_error_is_that_of_the_reliability_diagram(seed, n, bins):
     rng = np.random.default_rng(seed)
@@ -34,7 +34,7 @@ def test_the_error_is_that_of_the_reliability_diagram(seed, n, bins):
     )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 80), binning=st.sampled_from(["equal_width", "equal_count"]))
 def test_briers_parts_add_up(seed, n, binning):
     rng = np.random.default_rng(seed)

@@ -28,7 +28,7 @@ def test_a_distorted_confidence_becomes_true(name):
     assert after.excess < 0.012
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 60), name=st.sampled_from(CALIBRATOR_NAMES))
 def test_a_curve_never_falls_and_stays_a_probability(seed, n, name):
     rng = np.random.default_rng(seed)

@@ -58,11 +58,11 @@ def test_blocks_certify_where_success_is_high():
 
 
 def test_immature_labels_break_the_promise_and_mature_or_corrected_ones_keep_it():
-    ways = {way: study_maturing(way, runs=100) for way in ("immature", "mature", "observed")}
-    assert ways["immature"].broken > 90
+    ways = {way: study_maturing(way, runs=60) for way in ("immature", "mature", "observed")}
+    assert ways["immature"].broken > 54
     for way in ("mature", "observed"):
-        assert ways[way].broken_high <= 0.065
-        assert ways[way].certified > 20
+        assert ways[way].broken <= 3  # of 60; benchmarks/guarantee.py has 2,000
+        assert ways[way].certified > 10
 
 
 def test_the_audit_keeps_true_promises_and_withdraws_broken_ones():
@@ -94,6 +94,7 @@ def test_one_audit_is_one_row_of_many():
     assert str(audit.failed) in audit.words
 
 
+@settings(deadline=None)
 @given(k=st.integers(0, 60), n=st.integers(1, 60), promised=st.floats(0.5, 0.99))
 def test_a_single_threshold_is_the_exact_binomial_test(k, n, promised):
     good = np.arange(n) < k
@@ -104,7 +105,7 @@ def test_a_single_threshold_is_the_exact_binomial_test(k, n, promised):
     assert (made.n, made.successes) == (n, int(good.sum()))
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 300))
 def test_a_certificate_depends_on_no_order_and_deploys_by_its_threshold(seed, n):
     rng = np.random.default_rng(seed)
