@@ -34,6 +34,7 @@ LEVELS = {
     "decisions": 3,
     "learning": 3,
     "agents": 4,
+    "configured": 5,
     "platform": 5,
     "chaos": 5,
     "experiments": 6,
