@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from autodev_lab.agents.base import Agent, Move, Surroundings, last_result
-from autodev_lab.agents.escalating import escalated, evidence_of
+from autodev_lab.agents.escalating import escalated, evidence_of, facts_about
 from autodev_lab.agents.labels import COLLECTION, files_of, label_of, read_label, write_label
 from autodev_lab.agents.outcomes import outcome_of
 from autodev_lab.agents.recalled import RecalledHistory
@@ -28,7 +28,7 @@ from autodev_lab.records import (
     Stage,
     Task,
 )
-from autodev_lab.rules import EscalationRules, facts_of
+from autodev_lab.rules import EscalationRules
 from autodev_lab.workflow import TERMINAL_STAGES
 
 __all__ = ["ROLLOUT_SHARES", "Deployer"]
@@ -113,7 +113,7 @@ class Deployer(Agent):
         decision = replace(decision, reasons=reasons, retrieved=asking.noted)
         if self._rules is not None:
             incident = await self._incident(task)
-            decision = escalated(decision, self._rules.held(facts_of(evidence, assessment, incident)))
+            decision = escalated(decision, self._rules.held(facts_about(state, change, assessment, incident)))
         self._decided[task.id] = None
         asks = decision.action is Action.REQUEST_REVIEW
         return Move(Stage.ESCALATED if asks else Stage.CLEARED, decision)

@@ -13,15 +13,17 @@ from autodev_lab.records import (
     Decision,
     EscalationLevel,
     Evidence,
+    HealthReport,
     Plan,
     Review,
+    RiskAssessment,
     Task,
     TaskState,
     TestReport,
 )
-from autodev_lab.rules import Escalation
+from autodev_lab.rules import Escalation, facts_of
 
-__all__ = ["escalated", "evidence_of", "hastened"]
+__all__ = ["escalated", "evidence_of", "facts_about", "hastened"]
 
 _AHEAD: Mapping[EscalationLevel, int] = MappingProxyType(
     {EscalationLevel.IMMEDIATE: 2, EscalationLevel.HIGH_PRIORITY: 1}
@@ -39,6 +41,14 @@ def evidence_of(state: TaskState, change: Change) -> Evidence:
         last_result(state, Review),
         state.reworks,
     )
+
+
+def facts_about(
+    state: TaskState, change: Change, assessment: RiskAssessment, incident: HealthReport | None
+) -> Mapping[str, float | bool]:
+    """The value of every fact for a change that was reviewed; see `autodev_lab.rules.facts_of`."""
+    judged = [entry.result for entry in state.history if isinstance(entry.result, Review | TestReport)]
+    return facts_of(evidence_of(state, change), assessment, incident, judged)
 
 
 def escalated(decision: Decision, escalation: Escalation | None) -> Decision:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import ClassVar
 
 from autodev_lab.agents.base import Agent, Move, Surroundings, last_result
-from autodev_lab.agents.escalating import evidence_of, hastened
+from autodev_lab.agents.escalating import facts_about, hastened
 from autodev_lab.records import Action, Attempt, Claim, Decision, HealthReport, Role, Stage, Task
-from autodev_lab.rules import EscalationRules, Moment, facts_of
+from autodev_lab.rules import EscalationRules, Moment
 
 __all__ = ["Monitor"]
 
@@ -61,8 +61,8 @@ class Monitor(Agent):
         follow_up = self._follow_up(task, report.failed)
         if follow_up is not None and self._rules is not None:
             assessment = last_result(claim.state, Decision).assessment
-            facts = facts_of(evidence_of(claim.state, change), assessment, health)
-            follow_up = hastened(follow_up, self._rules.held(facts))
+            held = self._rules.held(facts_about(claim.state, change, assessment, health))
+            follow_up = hastened(follow_up, held)
         return Move(Stage.ROLLED_BACK, health, follow_up)
 
     def _follow_up(self, task: Task, failed: tuple[str, ...]) -> Task | None:

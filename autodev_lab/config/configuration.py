@@ -32,6 +32,8 @@ class Origin:
     ----------
     kind
         ``"default"``: the lab's own file. ``"file"``: the user's. ``"environment"``: a variable that one of them names.
+    file
+        The file.
     place
         Line and column of the key in that file.
     variables
@@ -39,6 +41,7 @@ class Origin:
     """
 
     kind: str
+    file: str
     place: Place | None = None
     variables: tuple[str, ...] = ()
 
@@ -85,12 +88,15 @@ class Configuration:
         LabError
             If it has no value, naming the key and the variable that would give it one.
         """
+        if key not in self.origins:
+            near = did_you_mean(key, self.origins)
+            raise LabError(f"there is no key {key!r}{near or '; `autodev-lab config show` has them all'}")
         value: object = self.settings
         for name in key.split("."):
-            value = getattr(value, name, None)
+            value = getattr(value, name)
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str) or text == PLACEHOLDER:
-            raise LabError(str(Problem(self._file, key, self._lack(key))))
+            raise LabError(str(Problem(self.origins[key].file, key, self._lack(key), self.origins[key].place)))
         return text
 
     def unready(self, service: str) -> tuple[Problem, ...]:
@@ -102,17 +108,16 @@ class Configuration:
             If there is no such service.
         """
         if service not in SERVICES:
+            known = ", ".join(SERVICES)
             near = did_you_mean(service, SERVICES)
-            raise LabError(f"there is no service {service!r}{near or f'; choose among {chr(44).join(SERVICES)}'}")
+            raise LabError(f"there is no service {service!r}{near or f'; choose among {known}'}")
         within = ".".join(SERVICES[service]) + "."
-        keys = [key for key in self.missing if key.startswith(within)]
-        if service == "github" and self.settings.integrations.github.repo == PLACEHOLDER:
-            keys.append("integrations.github.repo")
-        return tuple(Problem(self._file, key, self._lack(key), self.origins[key].place) for key in keys)
-
-    @property
-    def _file(self) -> str:
-        return str(self.path)
+        found = []
+        for key, origin in self.origins.items():
+            example = key == "integrations.github.repo" and self.settings.integrations.github.repo == PLACEHOLDER
+            if key.startswith(within) and (key in self.missing or example):
+                found.append(Problem(origin.file, key, self._lack(key), origin.place))
+        return tuple(found)
 
     def _lack(self, key: str) -> str:
         variables = self.missing.get(key, ())

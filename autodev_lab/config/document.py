@@ -21,6 +21,7 @@ MOST_NODES = 10_000
 _TAGS = "tag:yaml.org,2002:"
 _CLOCK = re.compile(r"[-+]?[0-9][0-9_]*:")
 _OCTAL = re.compile(r"[-+]?0[0-9_]+\Z")
+_QUOTED = re.compile(r"'([^']*)'")
 _HINTS = {
     r"'\t'": "indent with spaces",
     "that cannot start any token": "put the text in quotes",
@@ -29,6 +30,10 @@ _HINTS = {
     "could not find expected ':'": "a colon and a space belong behind each key",
     "while scanning a quoted scalar": "close the quotes",
     "undefined alias": "put the text in quotes",
+    "expected a comment or a line break": "put a text that begins with > or | in quotes",
+    "another document": "keep one, without ---",
+    "flow mapping": "put ${...} in quotes, or mend the braces",
+    "flow sequence": "put ${...} in quotes, or mend the brackets",
     "unknown escape": "take single quotes, or double the backslash",
 }
 
@@ -181,7 +186,7 @@ class _Walker:
         try:
             return self._loader.construct_object(node, deep=True)
         except (yaml.YAMLError, ValueError, OverflowError):
-            self._note(key, "has a value that YAML cannot read; put a text in quotes", _place(node))
+            self._note(key, "has a value that YAML cannot read; mend it, or put a text in quotes", _place(node))
             return None
 
     def _note(self, key: Key, message: str, place: Place) -> None:
@@ -192,13 +197,18 @@ def _place(node: yaml.Node) -> Place:
     return Place(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
+def _safe(found: re.Match[str]) -> str:
+    """Words of the parser, and single characters of the file; a word of the file may be a secret."""
+    return found[0] if len(found[1]) <= 2 or found[1].startswith("<") else "'...'"
+
+
 def _not_yaml(error: yaml.YAMLError, file: str) -> Problem:
     """What the parser could not read, without the words of the file, which may be a secret's."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
         hints = [hint for sign, hint in _HINTS.items() if sign in said]
-        safe = re.sub(r"'(?!<)[^']{3,}'", "'...'", error.problem or "it cannot be read")
+        safe = _QUOTED.sub(_safe, error.problem or "it cannot be read")
         place = Place(mark.line + 1, mark.column + 1) if mark is not None else None
         return Problem(file, "", f"is not YAML: {safe}{'; ' + hints[0] if hints else '; correct it'}", place)
     if isinstance(error, yaml.reader.ReaderError):

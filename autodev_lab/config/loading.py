@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import NoneType
+from typing import get_args
 
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -14,7 +16,7 @@ from autodev_lab.config.document import Key, key_text
 from autodev_lab.config.layers import Layer, read_layer
 from autodev_lab.config.problems import ConfigError, Place, Problem, did_you_mean
 from autodev_lab.config.schema import Settings, keys_of, section_at
-from autodev_lab.config.wording import allowed_at, field_at, given, is_secret
+from autodev_lab.config.wording import allowed_at, field_at, given, is_secret, meant_by
 from autodev_lab.errors import LabError
 from autodev_lab.resources import resource
 
@@ -168,14 +170,13 @@ class _Resolver:
             return Problem(file, name, f"is taken from {', '.join(variables)}; allowed is {allowed}", place)
         if value is None:
             return Problem(file, name, f"has no value; allowed is {allowed}", place)
-        if key[0] == "integrations":  # whatever stands there may be a secret
+        if key[0] == "integrations" or (isinstance(value, str) and "://" in value):  # it may be or hold a secret
             return Problem(file, name, f"has a value that is not allowed; allowed is {allowed}", place)
-        near = ""
-        if isinstance(value, str) and "one of " in allowed:
-            near = did_you_mean(value, allowed.partition("one of ")[2].split(", "))
         if detail["type"] == "value_error" and str(context.get("error", "")) == "twice":
             return Problem(file, name, "names something twice; name each once", place)
-        return Problem(file, name, f"is {given(value)}{near}; allowed is {allowed}", place)
+        meant = meant_by(value, allowed)
+        said = f"; did you mean {meant}? Allowed" if meant else "; allowed"
+        return Problem(file, name, f"is {given(value)}{said} is {allowed}", place)
 
     def _unknown(self, key: Key) -> str:
         name = str(key[-1])
@@ -239,7 +240,8 @@ class _Resolver:
     def _origin(self, key: Key) -> Origin:
         layer = self._layer_of(key)
         variables = self._variables(key)
-        return Origin("environment" if variables else layer.kind, self._place(key), variables)
+        kind = "environment" if variables else layer.kind
+        return Origin(kind, self._file_of(key), self._place(key), variables)
 
     def _variables(self, key: Key) -> tuple[str, ...]:
         used = self._layer_of(key).used
@@ -270,7 +272,7 @@ def _laid_over(base: object, over: object, key: Key) -> object:
 def _may_lack(key: Key) -> bool:
     """Whether a key may be without a value until something needs it."""
     field = field_at(key)
-    return field is not None and "None" in str(field.annotation)
+    return field is not None and NoneType in get_args(field.annotation)
 
 
 def _value_at(settings: Settings, key: Key) -> object:

@@ -118,6 +118,8 @@ def _rule(value: object) -> object:
 
 
 def _once_each(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("none")
     if len(set(value)) < len(value):
         raise ValueError("twice")
     return value
@@ -160,7 +162,7 @@ class R2RSettings(Section):
         Allowed("an http(s) URL without a user, like http://localhost:7272"),
     ] = _key("where R2R listens; its credentials are in AUTODEV_R2R_API_KEY, or AUTODEV_R2R_EMAIL and _PASSWORD")
     collections: Annotated[
-        tuple[CollectionName, ...], Field(min_length=1), AfterValidator(_once_each), Allowed("each once")
+        tuple[CollectionName, ...], AfterValidator(_once_each), Allowed("at least one, each once")
     ] = _key("the memory's collections; `init-r2r` makes all four")
     graphrag: GraphRAG
 

@@ -12,9 +12,10 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from autodev_lab.config.document import Key
+from autodev_lab.config.problems import did_you_mean
 from autodev_lab.config.schema import Allowed, Settings, section_at
 
-__all__ = ["MASK", "allowed_at", "field_at", "given", "is_secret", "reads_of", "shown"]
+__all__ = ["MASK", "allowed_at", "field_at", "given", "is_secret", "meant_by", "reads_of", "shown"]
 
 MASK = "********"
 """Stands for a secret."""
@@ -74,13 +75,39 @@ def shown(value: object) -> str:
         return "[" + ", ".join(str(one) for one in value) + "]"
     if isinstance(value, str):
         return value
-    return repr(value)
+    return repr(value) if isinstance(value, int | float) else str(value)
 
 
 def given(value: object) -> str:
     """A value that is not allowed, as short as it takes to recognise it."""
+    if value == []:
+        return "an empty list"
     text = repr(value) if isinstance(value, str) else "empty" if value is None else shown(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def meant_by(value: object, allowed: str) -> str:
+    """What was meant instead of a value that is not allowed; empty if nobody knows.
+
+    Examples
+    --------
+    >>> meant_by("80%", "a number from 0 to 1"), meant_by("Learned", "one of published, learned")
+    ('0.8', "'learned'")
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return ""
+    if allowed.startswith("one of "):
+        near = did_you_mean(value, allowed.removeprefix("one of ").split(", ")) if isinstance(value, str) else ""
+        return near.removeprefix("; did you mean ").removesuffix("?")
+    if not allowed.startswith("a number"):
+        return ""
+    text = str(value).strip()
+    try:
+        number = float(text.removesuffix("%").replace(",", "."))
+    except ValueError:
+        return ""
+    share = allowed.endswith("from 0 to 1") and 2 <= number <= 100
+    return f"{number / 100:g}" if text.endswith("%") or share else f"{number:g}" if "," in text else ""
 
 
 def _without_password(text: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from autodev_lab.records import Evidence, HealthReport, RiskAssessment
+from autodev_lab.records import Evidence, HealthReport, Review, RiskAssessment, TestReport
 
 __all__ = ["FACTS", "OUTAGE_SHARE", "Fact", "Moment", "facts_of"]
 
@@ -75,12 +75,16 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         fact.name: fact
         for fact in (
             _flag(
-                "security_vulnerability_detected", "the change adds a finding of high severity of the security scanner"
+                "security_vulnerability_detected",
+                "the change, or an earlier one of its task, adds a finding of high severity of the security scanner",
             ),
             _flag("incident_follow_up", "the change answers an incident in production"),
             _share("deployment_risk_score", "the risk model's score of the change"),
             _share("confidence", "the calibrator's probability that the change is right"),
-            _share("test_failure_rate", "share of the visible tests that fail under the change"),
+            _share(
+                "test_failure_rate",
+                "share of the visible tests that fail under the change, or under the worst of its task's earlier ones",
+            ),
             _share("test_coverage", "share of the changed executable lines that visible tests execute"),
             Fact("complexity", "points", "how widely the architect's suspicion is spread, from 0 to 10", 10.0),
             Fact("review_quality", "points", "the reviewer's mark, from 0 to 10", 10.0),
@@ -113,7 +117,10 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
 
 
 def facts_of(
-    evidence: Evidence, assessment: RiskAssessment, incident: HealthReport | None = None
+    evidence: Evidence,
+    assessment: RiskAssessment,
+    incident: HealthReport | None = None,
+    earlier: Iterable[Review | TestReport] = (),
 ) -> dict[str, float | bool]:
     """The value of every fact; none is ever missing.
 
@@ -125,19 +132,22 @@ def facts_of(
         How it was scored.
     incident
         What the monitor saw of this change in production, or of the one whose incident this one answers.
+    earlier
+        Reviews and tests of the task's earlier changes, which were sent back.
     """
     seen, tests = evidence.review.inspection, evidence.tests
-    run = tests.passed + len(tests.failed)
+    judged = (evidence.review, evidence.tests, *earlier)
     sampled = incident.report.sampled if incident is not None else 0
     failed = len(incident.report.failed) if incident is not None else 0
     failure_rate = min(1.0, failed / sampled) if sampled else float(failed > 0)
     return {
-        "security_vulnerability_detected": seen.security_severe > 0,
+        "security_vulnerability_detected": any(
+            isinstance(one, Review) and one.inspection.security_severe > 0 for one in judged
+        ),
         "incident_follow_up": evidence.task.depth > 0,
         "deployment_risk_score": assessment.risk,
         "confidence": assessment.confidence,
-        # a change that no test was run on is not one whose tests pass
-        "test_failure_rate": len(tests.failed) / run if run else 1.0,
+        "test_failure_rate": max(_failure_rate(one) for one in judged if isinstance(one, TestReport)),
         "test_coverage": tests.coverage,
         "complexity": evidence.plan.complexity,
         "review_quality": evidence.review.quality,
@@ -152,3 +162,9 @@ def facts_of(
         "production_outage": failed > 0 and failure_rate >= OUTAGE_SHARE,
         "production_failure_rate": failure_rate,
     }
+
+
+def _failure_rate(report: TestReport) -> float:
+    """Share that failed; a change that no test was run on is not one whose tests pass."""
+    run = report.passed + len(report.failed)
+    return len(report.failed) / run if run else 1.0
