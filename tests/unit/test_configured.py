@@ -11,7 +11,12 @@ from autodev_lab.config.schema import UNREAD, keys_of
 from autodev_lab.config.wording import reads_of
 from autodev_lab.configured import gate_of, half_life_of, platform_options, policy_of, rules_of
 from autodev_lab.decisions import LearnedPolicy, PublishedPolicy
+from autodev_lab.environments.simulated import SimulatedEnvironment
 from autodev_lab.memory import InMemoryMemory
+from autodev_lab.platform import TeamSpec, run_stream
+from autodev_lab.records import EscalationLevel, Stage
+from autodev_lab.solvers.simulated import SimulatedSolver
+from autodev_lab.streams.synthetic import SyntheticStream
 
 OTHER = {
     "agents.deployer.max_complexity": "7.5",
@@ -108,3 +113,28 @@ def test_a_decay_rate_of_r_leaves_half_after_its_half_life() -> None:
     assert half_life is not None
     assert (1 - 0.05) ** half_life == pytest.approx(0.5)
     assert half_life_of(1e-12) == pytest.approx(6.93e11, rel=1e-3)
+
+
+def test_a_team_runs_by_its_configuration(tmp_path: Path) -> None:
+    written_settings = written(
+        tmp_path,
+        {
+            "decision_engine.answer_within_seconds": "60",
+            "decision_engine.escalation_rules.high_priority": "[lines_changed > 0]",
+        },
+    )
+    items = list(SyntheticStream(12, seed=3, packages=["ant"]))
+    world = SimulatedEnvironment(items)
+    spec = TeamSpec(human_latency_seconds=3600.0)
+    options = platform_options(written_settings)
+    run = run_stream(items, world, spec, solver=SimulatedSolver(), oracle=world, seed=1, **options)
+    decided = [one for one in run.records if one.outcome.decision is not None]
+    assert decided
+    for record in decided:
+        decision = record.outcome.decision
+        assert decision is not None
+        assert decision.escalation is EscalationLevel.HIGH_PRIORITY
+        assert record.state.stage is Stage.DECLINED
+        assert record.state.reason == "nobody answered within 60 s"
+        assert record.outcome.success is None
+    assert not any(record.outcome.deployed for record in run.records)

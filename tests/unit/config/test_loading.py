@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autodev_lab.config import ConfigError, Configuration, check_config, find_config, load_config
@@ -322,7 +322,7 @@ def test_variables() -> None:
     assert substituted("${X}", {"X": "${Z}"}).text == "${Z}"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet="${}:-?AB1_ a\n", max_size=25))
 def test_any_text_is_substituted_or_refused(text: str) -> None:
     try:
@@ -338,7 +338,7 @@ VALUES = ["[", "]", "{", "}", "'", '"', "&a", "*a", "!!int ", ">", "#", "1", "0.
 pieces = st.sampled_from([*KEYS, *VALUES])
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.text(max_size=40), st.lists(pieces, max_size=20).map("".join)))
 def test_any_text_is_a_document_or_problems(text: str) -> None:
     document, problems = read_document(text, "mine.yaml")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autodev_lab.errors import LabError
@@ -51,7 +51,7 @@ facts = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions)
 def test_what_is_printed_is_read_as_the_same(expression):
     text = str(Rule(expression))
@@ -59,7 +59,7 @@ def test_what_is_printed_is_read_as_the_same(expression):
         assert parse_rule(text).expression == expression
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions, facts)
 def test_it_holds_when_python_says_so(expression, values):
     text = str(Rule(expression))
@@ -74,7 +74,7 @@ words = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.text(max_size=40), st.lists(words, max_size=12).map(" ".join), st.lists(words).map("".join)))
 def test_any_text_is_a_rule_or_an_error_that_points_into_it(text):
     try:
