@@ -205,6 +205,8 @@ class Platform:
         Which changes and incidents go to a person, whatever the gate says; none unless given.
     answer_within_seconds
         After which an escalation expires, see `autodev_lab.agents.HumanDesk`; never unless given.
+    questions_at_once
+        How many the human deals with at one time; all unless given.
     """
 
     def __init__(
@@ -221,6 +223,7 @@ class Platform:
         memory: Callable[[], LinkedMemory] = InMemoryMemory,
         rules: EscalationRules | None = None,
         answer_within_seconds: float | None = None,
+        questions_at_once: int | None = None,
     ) -> None:
         self.runtime: Runtime = runtime or VirtualRuntime(seed=stable_seed(seed, "scheduler"))
         bus = InMemoryEventBus(self.runtime)
@@ -264,7 +267,9 @@ class Platform:
             ),
             Monitor("monitor-1", surroundings(), rules=rules),
         )
-        self.desk = HumanDesk(surroundings(), human, answer_within_seconds=answer_within_seconds)
+        self.desk = HumanDesk(
+            surroundings(), human, answer_within_seconds=answer_within_seconds, at_once=questions_at_once
+        )
 
     def run(
         self, tasks: Iterable[Task], progress: Callable[[int, int], None] | None = None
@@ -315,6 +320,7 @@ def run_stream(
     memory: Callable[[], LinkedMemory] = InMemoryMemory,
     rules: EscalationRules | None = None,
     answer_within_seconds: float | None = None,
+    questions_at_once: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> StreamRun:
     """Run a stream with one team and join truth to what came out.
@@ -323,12 +329,14 @@ def run_stream(
     ----------
     items
         The stream, or any part of it.
-    environment, spec, solver, seed, gate, runtime, patterns, memory, rules, answer_within_seconds, progress
+    environment, spec, solver, seed, gate, runtime, patterns, memory, progress
         See `Platform`.
     oracle
         Judges changes after the run, and stands behind the Human twin. Agents never see it.
     human
         Who answers escalations; the twin with the spec's assumptions unless another is given.
+    rules, answer_within_seconds, questions_at_once
+        When and how the human is asked; see `Platform`.
 
     Returns
     -------
@@ -361,6 +369,7 @@ def run_stream(
         memory=memory,
         rules=rules,
         answer_within_seconds=answer_within_seconds,
+        questions_at_once=questions_at_once,
     )
     finished_at, states = platform.run((item.task for item in known), progress)
     records = sorted(

@@ -31,9 +31,10 @@ class Layer:
 
 def read_layer(path: Path, kind: str, environment: Mapping[str, str]) -> tuple[Layer, tuple[Problem, ...]]:
     file = str(path)
-    document, problems = Document({}), _unreadable(path)
-    if not problems:
-        document, problems = read_document(path.read_text(encoding="utf-8-sig"), file)
+    text, problems = _text_of(path)
+    document = Document({})
+    if text is not None:
+        document, problems = read_document(text, file)
     used: dict[Key, tuple[str, ...]] = {}
     missing: dict[Key, tuple[str, ...]] = {}
     wrong: list[Problem] = list(problems)
@@ -61,14 +62,15 @@ def read_layer(path: Path, kind: str, environment: Mapping[str, str]) -> tuple[L
     return Layer(kind, document, data, used, missing), tuple(wrong)
 
 
-def _unreadable(path: Path) -> tuple[Problem, ...]:
-    """Why the text of a file cannot be had."""
+def _text_of(path: Path) -> tuple[str | None, tuple[Problem, ...]]:
+    """The text of a file, or why it cannot be had. It is read once: it may be a pipe."""
     try:
-        if path.stat().st_size > _LARGEST:
-            return (Problem(str(path), "", f"is larger than {_LARGEST} bytes; that is no configuration"),)
-        path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as stream:
+            data = stream.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            return None, (Problem(str(path), "", f"is larger than {_LARGEST} bytes; that is no configuration"),)
+        return data.decode("utf-8-sig"), ()
     except UnicodeDecodeError as error:
-        return (Problem(str(path), "", f"is no UTF-8 text (byte {error.start + 1}); save it as UTF-8"),)
+        return None, (Problem(str(path), "", f"is no UTF-8 text (byte {error.start + 1}); save it as UTF-8"),)
     except OSError as error:
-        return (Problem(str(path), "", f"cannot be read ({error.strerror}); see to its permissions"),)
-    return ()
+        return None, (Problem(str(path), "", f"cannot be read ({error.strerror}); see to its permissions"),)

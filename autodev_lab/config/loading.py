@@ -48,7 +48,7 @@ def find_config(explicit: Path | str | None = None, environment: Mapping[str, st
         raise LabError(
             f"{said}{path} does not exist; name a file, or none for the configuration that ships with the lab"
         )
-    return path.resolve()
+    return path.absolute()  # a pipe has no other path
 
 
 def load_config(path: Path | str | None = None, *, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -99,7 +99,7 @@ def check_config(
     own = resource(_SHIPPED)
     default, problems = read_layer(own, "default", variables)
     layers = [default]
-    if chosen != own.resolve():
+    if chosen.resolve() != own.resolve():
         layer, found = read_layer(chosen, "file", variables)
         layers.append(layer)
         problems = (*problems, *found)

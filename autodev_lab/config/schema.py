@@ -79,6 +79,14 @@ def _redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class _Url:
+    scheme: str
+    hostname: str
+    netloc: str
+    path: str
+
+
 def _split_url(value: str) -> _Url | None:
     if any(one.isspace() or not one.isprintable() for one in value):
         return None
@@ -88,14 +96,6 @@ def _split_url(value: str) -> _Url | None:
         return _Url(parts.scheme, parts.hostname or "", parts.netloc, parts.path)
     except ValueError:
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Url:
-    scheme: str
-    hostname: str
-    netloc: str
-    path: str
 
 
 def _header(value: SecretStr) -> SecretStr:

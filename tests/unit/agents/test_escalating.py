@@ -246,6 +246,14 @@ def test_one_person_is_asked_the_most_urgent_first() -> None:
     assert {state.stage for state in states.values()} == {Stage.CLEARED}
 
 
+def test_a_team_puts_one_question_at_a_time() -> None:
+    rules = EscalationRules.parse(["security_vulnerability_detected"], ["lines_changed > 0"])
+    ids, person = tuple(f"t{number}" for number in range(5)), Person()
+    run(World(severe={"t4": 1}), person, ids=ids, rules=rules, questions_at_once=1)
+    assert person.asked[1] == "t4", "it was escalated last and overtook all but the one that was being answered"
+    assert sorted(person.asked) == list(ids)
+
+
 def test_what_expires_in_the_queue_is_never_asked() -> None:
     person = Person(now=500.0)
     states = desk_run(URGENT, person, 1000.0, at_once=1, answer_within_seconds=100.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -306,13 +307,24 @@ def test_a_secret_in_the_file_works_and_is_noted(tmp_path: Path) -> None:
 def test_which_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("learning: {}\n")
-    assert find_config(path, {"AUTODEV_CONFIG": "elsewhere"}) == path.resolve()
-    assert find_config(None, {"AUTODEV_CONFIG": str(path)}) == path.resolve()
+    assert find_config(path, {"AUTODEV_CONFIG": "elsewhere"}) == path
+    assert find_config(None, {"AUTODEV_CONFIG": str(path)}) == path
     assert find_config(None, {"AUTODEV_CONFIG": ""}) == resource("config/platform_config.yaml")
     with pytest.raises(LabError, match=r"AUTODEV_CONFIG says gone\.yaml, and gone\.yaml does not exist"):
         find_config(None, {"AUTODEV_CONFIG": "gone.yaml"})
     with pytest.raises(LabError, match="is a folder; name a file"):
         find_config(tmp_path, {})
+
+
+def test_a_pipe_and_the_file_that_ships_by_its_path(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        stream.write("learning:\n  learning_rate: 0.5\n")
+    assert load_config(f"/dev/fd/{reading}", environment={}).settings.learning.learning_rate == 0.5
+    os.close(reading)
+    link = tmp_path / "link.yaml"
+    link.symlink_to(resource("config/platform_config.yaml"))
+    assert {one.kind for one in load_config(link, environment={}).origins.values()} == {"default"}
 
 
 def test_variables() -> None:
