@@ -116,7 +116,7 @@ class _Resolver:
         self._layers = layers
         self._data: object = {}
         for layer in layers:
-            self._data = _laid_over(self._data, layer.data, ())
+            self._data = _laid_over(self._data, layer.data)
 
     def resolve(self, problems: tuple[Problem, ...]) -> tuple[Configuration | None, tuple[Problem, ...]]:
         wrong = list(problems)
@@ -128,8 +128,8 @@ class _Resolver:
             if field is not None and any(key[: len(one)] == one for one in services) and _may_lack(key):
                 missing[key_text(key)] = variables
             elif field is not None:
-                names = " and ".join(variables)
-                message = f"needs {names}, which is not set; export it, or write ${{{variables[0]}:-value}}"
+                lack = "which is not set; export it" if len(variables) == 1 else "which are not set; export them"
+                message = f"needs {' and '.join(variables)}, {lack}, or write ${{{variables[0]}:-value}}"
                 found = Problem(self._file_of(key), key_text(key), message, self._place(key))
                 wrong.append(found)
                 told.add((found.key, found.file))
@@ -141,8 +141,7 @@ class _Resolver:
                 found = self._explained(detail)
                 if (found.key, found.file) not in told:
                     wrong.append(found)
-        if settings is not None:
-            wrong += self._contradictions(settings)
+        wrong += self._contradictions()
         if wrong or settings is None:
             return None, tuple(sorted(wrong, key=lambda one: (one.place is None, one.place or Place(0, 0))))
         origins = {key_text(key): self._origin(key) for key, _ in keys_of()}
@@ -192,18 +191,30 @@ class _Resolver:
             return f"is not a key here; it is at {' and at '.join(elsewhere[:3])}"
         return f"is not a key; choose among {', '.join(known)}"
 
-    def _contradictions(self, settings: Settings) -> list[Problem]:
-        engine = settings.decision_engine
-        if engine.risk_threshold_high <= engine.risk_threshold_critical:
-            return []
+    def _contradictions(self) -> list[Problem]:
+        """Thresholds in the wrong order, also where something else is wrong; what is no number is told elsewhere."""
         high, critical = (("decision_engine", f"risk_threshold_{name}") for name in ("high", "critical"))
+        bound, limit = self._share(high), self._share(critical)
+        if bound is None or limit is None or bound <= limit:
+            return []
         key = high if self._layer_of(high).kind == "file" else critical
         message = (
-            f"contradicts: risk_threshold_high is {engine.risk_threshold_high:g} ({self._origin(high)}) and above "
-            f"risk_threshold_critical, which is {engine.risk_threshold_critical:g} ({self._origin(critical)}); lower "
-            "the first or raise the second"
+            f"contradicts: risk_threshold_high is {bound:g} ({self._origin(high)}) and above risk_threshold_critical, "
+            f"which is {limit:g} ({self._origin(critical)}); lower the first or raise the second"
         )
         return [Problem(self._file_of(key), key_text(key), message, self._place(key))]
+
+    def _share(self, key: tuple[str, str]) -> float | None:
+        """A value that is a number from 0 to 1."""
+        section = self._data.get(key[0]) if isinstance(self._data, dict) else None
+        value = section.get(key[1]) if isinstance(section, dict) else None
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            return None
+        return number if 0 <= number <= 1 else None
 
     def _notes(self, settings: Settings, origins: Mapping[str, Origin]) -> Iterator[str]:
         for key, _ in keys_of():
@@ -259,12 +270,12 @@ class _Resolver:
 _NOTHING = object()
 
 
-def _laid_over(base: object, over: object, key: Key) -> object:
+def _laid_over(base: object, over: object) -> object:
     """Sections key by key; everything else as a whole. A section that is left empty says nothing."""
     if isinstance(base, dict) and isinstance(over, dict):
         merged = dict(base)
         for name, value in over.items():
-            merged[name] = _laid_over(base[name], value, (*key, name)) if name in base else value
+            merged[name] = _laid_over(base[name], value) if name in base else value
         return merged
     return base if over is None and isinstance(base, dict) else over
 

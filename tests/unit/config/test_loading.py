@@ -202,8 +202,12 @@ def test_a_mistake_is_named_with_its_place_and_what_is_allowed(case: str, tmp_pa
 
 
 def test_everything_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    text = engine("auto_deploy_threshold: 1.5\npolicy: x") + "learning:\n  foo: 1\n  learning_rate: ${NONE}\n"
+    text = (
+        engine("auto_deploy_threshold: 1.5\nrisk_threshold_high: 0.9")
+        + "learning:\n  foo: 1\n  learning_rate: ${NONE}\n"
+    )
     _, told = checked(tmp_path, text)
+    assert "contradicts" in told[1], "also where something else is wrong"
     assert [one.split(":")[1] for one in told] == ["2", "3", "5", "6"]
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "mine.yaml", environment={})
