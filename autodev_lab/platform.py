@@ -40,6 +40,7 @@ from autodev_lab.records import (
     TaskState,
     Truth,
 )
+from autodev_lab.rules import EscalationRules
 from autodev_lab.workflow import TERMINAL_STAGES
 
 __all__ = ["Platform", "StreamRun", "TaskRecord", "TeamSpec", "run_stream"]
@@ -200,6 +201,12 @@ class Platform:
         Makes a developer's knowledge of patterns on its memory.
     memory
         Makes a memory: one for all or one an agent, as the spec says.
+    rules
+        Which changes and incidents go to a person, whatever the gate says; none unless given.
+    answer_within_seconds
+        After which an escalation expires, see `autodev_lab.agents.HumanDesk`; never unless given.
+    questions_at_once
+        How many the human deals with at one time; all unless given.
     """
 
     def __init__(
@@ -214,6 +221,9 @@ class Platform:
         gate: Gate | None = None,
         patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
         memory: Callable[[], LinkedMemory] = InMemoryMemory,
+        rules: EscalationRules | None = None,
+        answer_within_seconds: float | None = None,
+        questions_at_once: int | None = None,
     ) -> None:
         self.runtime: Runtime = runtime or VirtualRuntime(seed=stable_seed(seed, "scheduler"))
         bus = InMemoryEventBus(self.runtime)
@@ -253,10 +263,13 @@ class Platform:
                 calibrator=decider.calibrator,
                 policy=decider.policy,
                 history=RecalledHistory() if used else None,
+                rules=rules,
             ),
-            Monitor("monitor-1", surroundings()),
+            Monitor("monitor-1", surroundings(), rules=rules),
         )
-        self.desk = HumanDesk(surroundings(), human)
+        self.desk = HumanDesk(
+            surroundings(), human, answer_within_seconds=answer_within_seconds, at_once=questions_at_once
+        )
 
     def run(
         self, tasks: Iterable[Task], progress: Callable[[int, int], None] | None = None
@@ -305,6 +318,9 @@ def run_stream(
     runtime: Runtime | None = None,
     patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
     memory: Callable[[], LinkedMemory] = InMemoryMemory,
+    rules: EscalationRules | None = None,
+    answer_within_seconds: float | None = None,
+    questions_at_once: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> StreamRun:
     """Run a stream with one team and join truth to what came out.
@@ -319,6 +335,8 @@ def run_stream(
         Judges changes after the run, and stands behind the Human twin. Agents never see it.
     human
         Who answers escalations; the twin with the spec's assumptions unless another is given.
+    rules, answer_within_seconds, questions_at_once
+        When and how the human is asked; see `Platform`.
 
     Returns
     -------
@@ -349,6 +367,9 @@ def run_stream(
         gate=gate,
         patterns=patterns,
         memory=memory,
+        rules=rules,
+        answer_within_seconds=answer_within_seconds,
+        questions_at_once=questions_at_once,
     )
     finished_at, states = platform.run((item.task for item in known), progress)
     records = sorted(

@@ -6,6 +6,7 @@ import typer
 
 from autodev_lab.cli import cache as cache_command
 from autodev_lab.cli import chaos as chaos_command
+from autodev_lab.cli import config as config_command
 from autodev_lab.cli import export as export_command
 from autodev_lab.cli import init_r2r as init_r2r_command
 from autodev_lab.cli import patterns as patterns_command
@@ -41,6 +42,7 @@ app.command("export")(told(export_command.export))
 app.command("chaos")(told(chaos_command.chaos))
 app.command("replay")(told(chaos_command.replay))
 app.add_typer(cache_command.app, name="cache")
+app.add_typer(config_command.app, name="config")
 app.command("init-r2r")(told(init_r2r_command.init_r2r))
 app.command("ui")(told(ui_command.ui))
 
