@@ -74,7 +74,7 @@ class Parameters(BaseModel):
     arrival_seconds: float = Field(0.0, ge=0, allow_inf_nan=False, description="virtual seconds between two tasks")
     policy: str = Field("published", description="the gate of arms that name none; also module:Class")
     risk: str = Field("", description="risk model: published, learned or module:Class; empty goes with the policy")
-    calibrator: str = Field("", description="calibrator: binned, platt or module:Class; empty goes with the policy")
+    calibrator: str = Field("", description="calibrator: binned, platt, isotonic, beta, venn_abers or module:Class")
     human_accuracy: float = Field(0.9, ge=0, le=1, description="share of escalations the Human twin answers rightly")
     human_latency_seconds: float = Field(
         1800.0, ge=0, allow_inf_nan=False, description="virtual seconds until the Human twin answers"
