@@ -27,7 +27,7 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.rows import parquet_bytes
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
-from autodev_lab.experiments.studies.recorded_details import details_figures, details_of
+from autodev_lab.experiments.studies.recorded_details import details_of
 from autodev_lab.experiments.studies.recorded_policies import (
     Judged,
     Splits,
@@ -242,7 +242,9 @@ class RecordedChangesStudy:
         clock: Mapping[str, Mapping[str, float]],
     ) -> Mapping[str, Figure]:
         """Success by coverage for all policies, and how true each confidence is."""
-        return details_figures(outcomes, promised=_of(plan).promise)
+        from autodev_lab.analysis.recorded_figures import recorded_figures
+
+        return recorded_figures(outcomes, promised=_of(plan).promise)
 
 
 def _of(plan: StudyPlan) -> RecordedParameters:
