@@ -17,8 +17,8 @@ __all__ = ["STAKES", "betting_p_values", "log_capital"]
 
 Floats = npt.NDArray[np.float64]
 
-STAKES: Floats = 0.95 * 2.0 ** -np.arange(8.0)
-"""Shares of the capital that the worst gain would cost, each with one eighth of it: from nearly all to under 1 %."""
+STAKES: Floats = 0.95 * 2.5 ** -np.arange(5.0)
+"""Shares of the capital that the worst gain would cost, each with one fifth of it: from nearly all to 2.4 %."""
 
 
 def log_capital(gains: Floats, worst: npt.ArrayLike, stakes: Floats = STAKES) -> Floats:
@@ -41,7 +41,7 @@ def log_capital(gains: Floats, worst: npt.ArrayLike, stakes: Floats = STAKES) ->
     Examples
     --------
     >>> [round(float(x), 1) for x in np.exp(log_capital(np.array([0.05, 0.05, -0.95]), worst=0.95))]
-    [1.0, 1.0, 0.8]
+    [1.0, 1.0, 0.7]
     """
     rates = stakes / np.asarray(worst, dtype=np.float64)[..., np.newaxis]
     grown = np.cumsum(np.log1p(rates[..., :, np.newaxis] * gains[..., np.newaxis, :]), axis=-1)

@@ -145,6 +145,33 @@ class FixedSequences:
         starts = tuple(sorted({int(np.abs(thresholds - one).argmin()) for one in wanted.tolist()}))
         return cls(tuple(thresholds.tolist()), starts)
 
+    def furthest(self, p_values: Floats, counts: Ints, level: float) -> int | None:
+        """Place of the boldest threshold that is rejected by fixed-sequence tests at a level, or None.
+
+        Among rejected thresholds with the same changes above them it is the most cautious: all rejected ones keep the
+        promise together, and nothing was seen of changes in between.
+
+        Parameters
+        ----------
+        p_values
+            One a threshold, of "this threshold breaks the promise".
+        counts
+            Changes at or above each threshold.
+        level
+            For all sequences together.
+
+        Examples
+        --------
+        >>> grid = FixedSequences((0.9, 0.8, 0.7, 0.6), starts=(0, 2))
+        >>> grid.furthest(np.array([0.01, 0.02, 0.3, 0.01]), np.array([5, 7, 9, 9]), level=0.05)
+        1
+        """
+        rejected: set[int] = set()
+        for start in self.starts:
+            kept = np.flatnonzero(p_values[start:] > level / len(self.starts))
+            rejected |= set(range(start, start + int(kept[0]) if len(kept) else len(self.thresholds)))
+        return min((place for place in rejected if counts[place] == counts[max(rejected)]), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -263,14 +290,8 @@ def _conclude(
     p_values: Floats,
     assumed: str,
 ) -> Certificate:
-    level = (1.0 - promise.assurance) / len(grid.starts)
-    furthest = -1
-    for start in grid.starts:
-        kept = np.flatnonzero(p_values[start:] > level)
-        rejected = int(kept[0]) if len(kept) else len(thresholds) - start
-        if rejected:
-            furthest = max(furthest, start + rejected - 1)
-    if furthest < 0:
+    furthest = grid.furthest(p_values, counts, 1.0 - promise.assurance)
+    if furthest is None:
         n = int(counts.max(initial=0))
         good = int(successes.max(initial=0))
         least = float(min(p_values[start] for start in grid.starts))
