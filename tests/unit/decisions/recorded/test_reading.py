@@ -99,7 +99,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "no folder": (lambda folder: folder / "nowhere", ["nowhere does not exist", "data="]),
     "an empty folder": (lambda folder: folder, ["no .csv and no .parquet"]),
     "a missing column": (lambda folder: written(folder, ant=epochs().drop(columns="la")), ["ant.csv has no column la"]),
-    "two missing columns": (lambda folder: written(folder, ant=epochs().drop(columns=["entrophy", "bug"])), ["bug, entropy"]),
+    "two missing columns": (
+        lambda folder: written(folder, ant=epochs().drop(columns=["entrophy", "bug"])),
+        ["bug, entropy"],
+    ),
     "a measure that is missing": (with_value("la", np.nan), ["no number in la of 1 rows", "row 8"]),
     "a measure in words": (with_value("nf", "many"), ["no number in nf", "'many'"]),
     "a measure without end": (with_value("ld", np.inf), ["no number in ld"]),
