@@ -55,6 +55,9 @@ _POLICIES: Mapping[str, frozenset[str]] = MappingProxyType(
         "control": frozenset({"order", "of"}),
     }
 )
+_MAY_HAVE: Mapping[str, frozenset[str]] = MappingProxyType({"frozen": frozenset({"others"})})
+"""Options beyond those a policy needs: ``others``, to train on other projects' changes too when each is split alone."""
+
 _ORDERS = ("random", "smallest_first")
 _CERTIFIES = ("mature", "young")
 _CHANGES = "changes.parquet"
@@ -129,7 +132,7 @@ class RecordedChangesStudy:
         if policy not in _POLICIES:
             raise LabError(f"arm {name} has policy {policy!r}; choose one of {', '.join(_POLICIES)}")
         takes = _POLICIES[policy]
-        if set(options) != {"policy", *takes}:
+        if set(options) - _MAY_HAVE.get(policy, frozenset()) != {"policy", *takes}:
             raise LabError(f"arm {name} of policy {policy} takes {', '.join(sorted(takes)) or 'nothing else'}")
         if "model" in takes and options["model"] not in MODELS:
             raise LabError(f"arm {name} has model {options['model']!r}; choose one of {', '.join(MODELS)}")
@@ -202,7 +205,10 @@ class RecordedChangesStudy:
             for number, (split, one) in enumerate(parts):
                 some = one.reset_index(drop=True)
                 splits = split_by_time(some, train=parameters.train, calibrate=parameters.calibrate)
-                judged = _tried(some, splits, options, parameters)
+                others = None
+                if split == OWN and options.get("others"):
+                    others = changes[changes["project"] != some["project"].iloc[0]]
+                judged = _tried(some, splits, options, parameters, others)
                 found.append(judged.rows.assign(split=split, dated=bool(some["known"].notna().any())))
                 progress(number + 1, len(parts))
             rows = pd.concat(found, ignore_index=True)
@@ -254,13 +260,19 @@ def _of(plan: StudyPlan) -> RecordedParameters:
     return parameters
 
 
-def _tried(changes: pd.DataFrame, splits: Splits, options: Options, parameters: RecordedParameters) -> Judged:
+def _tried(
+    changes: pd.DataFrame,
+    splits: Splits,
+    options: Options,
+    parameters: RecordedParameters,
+    others: pd.DataFrame | None,
+) -> Judged:
     if options["policy"] == "deploy_all":
         return try_everything(changes, splits)
     promise = Promise(parameters.promise, parameters.assurance)
     make = MODELS[str(options["model"])]
     if options["policy"] == "frozen":
-        return try_frozen(changes, splits, make, promise, parameters.calibrator)
+        return try_frozen(changes, splits, make, promise, parameters.calibrator, others=others)
     return try_rolling(
         changes,
         splits,

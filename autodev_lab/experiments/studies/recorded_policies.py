@@ -21,6 +21,8 @@ __all__ = ["Judged", "Splits", "matched_control", "split_by_time", "try_everythi
 Floats = npt.NDArray[np.float64]
 Make = Callable[[], ChangeRisk]
 
+_STARTS = (0.2,)
+
 
 @dataclass(frozen=True, slots=True)
 class Splits:
@@ -57,16 +59,36 @@ def split_by_time(changes: pd.DataFrame, *, train: float, calibrate: float) -> S
     return Splits(slice(0, first), slice(first, second), slice(second, len(times)))
 
 
-def try_frozen(changes: pd.DataFrame, splits: Splits, make: Make, promise: Promise, calibrator: str) -> Judged:
+def try_frozen(
+    changes: pd.DataFrame,
+    splits: Splits,
+    make: Make,
+    promise: Promise,
+    calibrator: str,
+    *,
+    others: pd.DataFrame | None = None,
+) -> Judged:
     """One model from the training part, one certificate from the calibration part, neither changed after that.
 
     The certificate is of the model's confidence as it is, so calibrating it on the same part breaks nothing: the curve
-    decides on no change. Thresholds to test are quantiles of the training part's confidences.
+    decides on no change. Thresholds to test are quantiles of the training part's confidences, in one sequence that
+    starts where a fifth of them is deployed.
+
+    Parameters
+    ----------
+    others
+        Changes of other projects; those from before the end of the training part train as well.
     """
     features = features_of(changes)
     failed = changes["failed"].to_numpy(dtype=np.bool_)
     model = make()
-    model.fit(features.iloc[splits.train], failed[splits.train])
+    known = features.iloc[splits.train]
+    if others is None:
+        model.fit(known, failed[splits.train])
+    else:
+        earlier = others[others["time"] < changes["time"].iloc[splits.calibrate.start]]
+        both = pd.concat([known, features_of(earlier)], ignore_index=True)
+        model.fit(both, np.concatenate([failed[splits.train], earlier["failed"].to_numpy(dtype=np.bool_)]))
     return _under(
         changes.iloc[splits.test],
         features.iloc[splits.test],
@@ -140,7 +162,7 @@ def _under(
     promise: Promise,
     calibrator: str,
 ) -> Judged:
-    grid = FixedSequences.of(1.0 - model.risk(grid_from))
+    grid = FixedSequences.of(1.0 - model.risk(grid_from), coverages=_STARTS)
     confidence = 1.0 - model.risk(certify_on)
     certificate = certify(confidence, ~failed, promise, sequences=grid)
     curve = fit_calibrator(calibrator, confidence, ~failed)
