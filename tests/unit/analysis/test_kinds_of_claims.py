@@ -222,5 +222,7 @@ def test_the_claims_that_ship_are_those_of_the_lab() -> None:
         "continuous_learning": ("relative_at", 0.15),
         "safe_auto_deployment": ("share", 0.95),
         "hybrid_beats_keyword": ("study", 0.25),
+        "bug_escape_random": ("study", 0.6667),
+        "bug_escape_smallest_first": ("study", 0.6667),
     }
     assert not any(claim.broken_seal for claim in claims.values())
