@@ -8,6 +8,7 @@ from autodev_lab.cli import cache as cache_command
 from autodev_lab.cli import chaos as chaos_command
 from autodev_lab.cli import export as export_command
 from autodev_lab.cli import init_r2r as init_r2r_command
+from autodev_lab.cli import mine as mine_command
 from autodev_lab.cli import patterns as patterns_command
 from autodev_lab.cli import power as power_command
 from autodev_lab.cli import report as report_command
@@ -30,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(told(run_command.run))
+app.command("mine")(told(mine_command.mine))
 app.add_typer(tasks_command.app, name="tasks")
 app.command("solve")(told(solve_command.solve))
 app.command("show")(told(show_command.show))
