@@ -56,6 +56,7 @@ __all__ = [
     "Environment",
     "EventBus",
     "Human",
+    "LearningPolicy",
     "Ledger",
     "LinkedMemory",
     "Memory",
@@ -440,6 +441,15 @@ class Policy(Protocol):
 
     def decide(self, assessment: RiskAssessment, rng: np.random.Generator) -> Decision:
         """Choose an action and say why."""
+        ...
+
+
+@runtime_checkable
+class LearningPolicy(Policy, Protocol):
+    """A policy that itself learns from labels, as one does that watches what it has promised."""
+
+    def learn(self, label: Label) -> None:
+        """Take note of one labelled outcome."""
         ...
 
 

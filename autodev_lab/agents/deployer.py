@@ -11,7 +11,7 @@ from autodev_lab.agents.labels import COLLECTION, files_of, label_of, read_label
 from autodev_lab.agents.outcomes import outcome_of
 from autodev_lab.agents.recalled import RecalledHistory
 from autodev_lab.decisions import lines_of
-from autodev_lab.protocols import Calibrator, Policy, RiskModel
+from autodev_lab.protocols import Calibrator, LearningPolicy, Policy, RiskModel
 from autodev_lab.records import (
     Action,
     Attempt,
@@ -149,6 +149,8 @@ class Deployer(Agent):
             label = read_label(item)
             self._risk.learn(label)
             self._calibrator.learn(label)
+            if isinstance(self._policy, LearningPolicy):
+                self._policy.learn(label)
 
 
 def _changes(item_id: str, outcome: Outcome) -> tuple[Link, ...]:

@@ -1,7 +1,10 @@
 """The gate: how risky a change is, how sure the lab is, what it does, and who is asked."""
 
-from autodev_lab.decisions.calibration import BinnedBetaCalibrator, PlattCalibrator
+from autodev_lab.decisions.audit import PromiseAudit, audit_capital
+from autodev_lab.decisions.calibration import BetaCalibrator, BinnedBetaCalibrator, PlattCalibrator
+from autodev_lab.decisions.calibrators import CALIBRATOR_NAMES, FittedCalibrator, fit_calibrator
 from autodev_lab.decisions.catalogue import Gate, check_gate_names, make_gate, plugin_hashes
+from autodev_lab.decisions.certified import CertifiedPolicy
 from autodev_lab.decisions.controls import (
     DeployReviewedPolicy,
     RandomPolicy,
@@ -9,28 +12,54 @@ from autodev_lab.decisions.controls import (
     SmallestFirstPolicy,
 )
 from autodev_lab.decisions.escalation import HumanTwin
+from autodev_lab.decisions.guarantee import Certificate, FixedSequences, Promise, certify
 from autodev_lab.decisions.labels import PRODUCTION_POWER, LabelQuality
 from autodev_lab.decisions.learned import LearnedRisk
+from autodev_lab.decisions.maturity import (
+    DatedOutcomes,
+    DelayDistribution,
+    certify_mature,
+    certify_observed,
+    fit_delays,
+)
 from autodev_lab.decisions.measures import lines_of, measures_of
 from autodev_lab.decisions.policy import LearnedPolicy, PublishedPolicy
+from autodev_lab.decisions.recalibration import RefittedCalibrator
 from autodev_lab.decisions.risk import FiveFactorRisk
 
 __all__ = [
+    "CALIBRATOR_NAMES",
     "PRODUCTION_POWER",
+    "BetaCalibrator",
     "BinnedBetaCalibrator",
+    "Certificate",
+    "CertifiedPolicy",
+    "DatedOutcomes",
+    "DelayDistribution",
     "DeployReviewedPolicy",
+    "FittedCalibrator",
     "FiveFactorRisk",
+    "FixedSequences",
     "Gate",
     "HumanTwin",
     "LabelQuality",
     "LearnedPolicy",
     "LearnedRisk",
     "PlattCalibrator",
+    "Promise",
+    "PromiseAudit",
     "PublishedPolicy",
     "RandomPolicy",
+    "RefittedCalibrator",
     "ReviewEverythingPolicy",
     "SmallestFirstPolicy",
+    "audit_capital",
+    "certify",
+    "certify_mature",
+    "certify_observed",
     "check_gate_names",
+    "fit_calibrator",
+    "fit_delays",
     "lines_of",
     "make_gate",
     "measures_of",

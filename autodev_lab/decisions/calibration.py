@@ -1,4 +1,4 @@
-"""Confidence from past outcomes only: a Beta posterior per risk bin, or a logistic curve through all of them."""
+"""Confidence from past outcomes only: a Beta posterior per risk bin, or a curve through all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autodev_lab.decisions.labels import LabelQuality, Tally, due
 from autodev_lab.decisions.logistic import LabelLogistic
 from autodev_lab.records import Label
 
-__all__ = ["BinnedBetaCalibrator", "PlattCalibrator"]
+__all__ = ["BetaCalibrator", "BinnedBetaCalibrator", "PlattCalibrator"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -112,21 +112,49 @@ class PlattCalibrator:
             self._model, self._fitted = self._fit(self._labels[:count]), count
         if self._model is None:
             return 0.5
-        return round(float(self._model.probability(np.array([[_log_odds(risk)]]))[0]), 6)
+        return round(float(self._model.probability(np.array([self._features(risk)]))[0]), 6)
 
     def learn(self, label: Label) -> None:
         """Keep a label; the curve is fitted when it is next asked for."""
         self._labels.append(label)
 
     def _fit(self, labels: list[Label]) -> LabelLogistic:
-        rows = np.array([[_log_odds(label.risk)] for label in labels])
+        rows = np.array([self._features(label.risk) for label in labels])
         model = self._curve(rows, labels)
-        return model if model.coefficients[0] <= 0.0 else self._curve(np.zeros_like(rows), labels)
+        while (model.coefficients > 0.0).any():
+            rows[:, int(np.argmax(model.coefficients))] = 0.0
+            model = self._curve(rows, labels)
+        return model
+
+    def _features(self, risk: float) -> tuple[float, ...]:
+        """What the curve is logistic in; confidence falls with each."""
+        return (_log_odds(risk),)
 
     def _curve(self, rows: Floats, labels: list[Label]) -> LabelLogistic:
         model = LabelLogistic(strength=self._strength)
         model.fit(rows, labels, self._quality)
         return model
+
+
+class BetaCalibrator(PlattCalibrator):
+    """As `PlattCalibrator`, with two slopes: one where risks are low, and one where they are high.
+
+    Kull, Silva Filho and Flach 2017, "Beta calibration" (AISTATS): logistic in the logarithms of risk and of 1 - risk.
+
+    Examples
+    --------
+    >>> calibrator = BetaCalibrator(quality=LabelQuality(production_power=0.5))
+    >>> calibrator.confidence(0.1)
+    0.5
+    >>> for number in range(40):
+    ...     calibrator.learn(Label(f"t{number}", "p", {}, 0.1 if number % 2 else 0.6, success=number % 2 == 1))
+    >>> calibrator.confidence(0.1) > 0.8, calibrator.confidence(0.6) < 0.2
+    (True, True)
+    """
+
+    def _features(self, risk: float) -> tuple[float, ...]:
+        held = min(1.0 - _NEAREST, max(_NEAREST, risk))
+        return math.log(held), -math.log1p(-held)
 
 
 def _log_odds(risk: float) -> float:

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar, cast
 
-from autodev_lab.decisions.calibration import BinnedBetaCalibrator, PlattCalibrator
+from autodev_lab.decisions.calibration import BetaCalibrator, BinnedBetaCalibrator, PlattCalibrator
+from autodev_lab.decisions.certified import CertifiedPolicy
 from autodev_lab.decisions.controls import (
     DeployReviewedPolicy,
     RandomPolicy,
@@ -21,6 +22,7 @@ from autodev_lab.decisions.controls import (
 from autodev_lab.decisions.labels import LabelQuality
 from autodev_lab.decisions.learned import LearnedRisk
 from autodev_lab.decisions.policy import LearnedPolicy, PublishedPolicy
+from autodev_lab.decisions.recalibration import RefittedCalibrator
 from autodev_lab.decisions.risk import FiveFactorRisk
 from autodev_lab.errors import LabError
 from autodev_lab.protocols import Calibrator, Policy, RiskModel
@@ -29,17 +31,18 @@ __all__ = ["CALIBRATORS", "POLICIES", "RISKS", "Gate", "check_gate_names", "make
 
 Part = TypeVar("Part")
 
-POLICIES: Mapping[str, Callable[[], Policy]] = MappingProxyType(
+POLICIES: Mapping[str, Callable[[LabelQuality], Policy]] = MappingProxyType(
     {
-        "published": PublishedPolicy,
-        "learned": LearnedPolicy,
-        "deploy_reviewed": DeployReviewedPolicy,
-        "review_everything": ReviewEverythingPolicy,
-        "random": RandomPolicy,
-        "smallest_first": SmallestFirstPolicy,
+        "published": lambda quality: PublishedPolicy(),
+        "learned": lambda quality: LearnedPolicy(),
+        "certified": lambda quality: CertifiedPolicy(quality=quality),
+        "deploy_reviewed": lambda quality: DeployReviewedPolicy(),
+        "review_everything": lambda quality: ReviewEverythingPolicy(),
+        "random": lambda quality: RandomPolicy(),
+        "smallest_first": lambda quality: SmallestFirstPolicy(),
     }
 )
-"""Policies that ship with the lab."""
+"""Policies that ship with the lab, made for labels of a quality."""
 
 RISKS: Mapping[str, Callable[[LabelQuality], RiskModel]] = MappingProxyType(
     {"published": lambda quality: FiveFactorRisk(), "learned": lambda quality: LearnedRisk(quality=quality)}
@@ -50,11 +53,16 @@ CALIBRATORS: Mapping[str, Callable[[LabelQuality], Calibrator]] = MappingProxyTy
     {
         "binned": lambda quality: BinnedBetaCalibrator(quality=quality),
         "platt": lambda quality: PlattCalibrator(quality=quality),
+        "isotonic": lambda quality: RefittedCalibrator("isotonic", quality),
+        "beta": lambda quality: BetaCalibrator(quality=quality),
+        "venn_abers": lambda quality: RefittedCalibrator("venn_abers", quality),
     }
 )
 """Calibrators that ship with the lab, made for labels of a quality."""
 
-_COMPANIONS: Mapping[str, tuple[str, str]] = MappingProxyType({"learned": ("learned", "platt")})
+_COMPANIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"learned": ("learned", "platt"), "certified": ("learned", "platt")}
+)
 _USUAL = ("published", "binned")
 
 
@@ -74,7 +82,8 @@ def make_gate(policy: str, risk: str = "", calibrator: str = "", *, quality: Lab
     ----------
     policy, risk, calibrator
         Each a name, or ``module:Class`` of a class that is made without arguments. Empty: what goes with the policy,
-        which is ``learned`` and ``platt`` for the policy ``learned``, else ``published`` and ``binned``.
+        which is ``learned`` and ``platt`` for the policies ``learned`` and ``certified``, else ``published`` and
+        ``binned``.
     quality
         Error rates of the checks that label changes, for the parts that ship with the lab.
 
@@ -94,10 +103,11 @@ def make_gate(policy: str, risk: str = "", calibrator: str = "", *, quality: Lab
     usual_risk, usual_calibrator = _COMPANIONS.get(policy, _USUAL)
     risks = {name: _given(make, known) for name, make in RISKS.items()}
     calibrators = {name: _given(make, known) for name, make in CALIBRATORS.items()}
+    policies = {name: _given(make, known) for name, make in POLICIES.items()}
     return Gate(
         cast("RiskModel", _make("risk", risk or usual_risk, risks, ("assess", "learn"))),
         cast("Calibrator", _make("calibrator", calibrator or usual_calibrator, calibrators, ("confidence", "learn"))),
-        cast("Policy", _make("policy", policy, POLICIES, ("name", "decide"))),
+        cast("Policy", _make("policy", policy, policies, ("name", "decide"))),
     )
 
 

@@ -7,7 +7,7 @@ from autodev_lab.testing.check_learner import check_frozen_learner, check_learne
 from autodev_lab.testing.check_ledger import check_ledger
 from autodev_lab.testing.check_linked_memory import check_linked_memory
 from autodev_lab.testing.check_memory import check_memory
-from autodev_lab.testing.check_policy import check_policy
+from autodev_lab.testing.check_policy import check_learning_policy, check_policy
 from autodev_lab.testing.check_risk_model import check_risk_model
 from autodev_lab.testing.check_runtime import check_runtime
 from autodev_lab.testing.check_solver import check_solver
@@ -19,6 +19,7 @@ __all__ = [
     "check_environment",
     "check_frozen_learner",
     "check_learner",
+    "check_learning_policy",
     "check_ledger",
     "check_linked_memory",
     "check_memory",

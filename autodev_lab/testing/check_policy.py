@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from autodev_lab.protocols import Policy
-from autodev_lab.records import Action, Decision, RiskAssessment
+from autodev_lab.protocols import LearningPolicy, Policy
+from autodev_lab.records import Action, Decision, Label, LabelSource, RiskAssessment
 
-__all__ = ["check_policy"]
+__all__ = ["check_learning_policy", "check_policy"]
 
 _GRID = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 _DRAWS = 40
@@ -48,6 +50,41 @@ def check_policy(policy: Policy, *, control: bool = False) -> None:
         )
         assert control or worst is Action.REQUEST_REVIEW, (
             f"a change of risk 1 and confidence 0 must go to review, not to {worst}"
+        )
+
+
+def check_learning_policy(make: Callable[[], LearningPolicy]) -> None:
+    """Check a policy that learns: what it decides depends on its labels alone, however often it was asked.
+
+    Parameters
+    ----------
+    make
+        Makes a policy that has learned nothing.
+
+    Raises
+    ------
+    AssertionError
+        With a sentence that says which promise is broken.
+
+    Examples
+    --------
+    >>> from autodev_lab.decisions import CertifiedPolicy
+    >>> check_learning_policy(CertifiedPolicy)
+    """
+    asked, silent = make(), make()
+    check_policy(asked)
+    for number in range(60):
+        source = LabelSource.PERSON if number % 2 else LabelSource.PRODUCTION
+        label = Label(f"t{number}", "package", {}, (number % 7) / 10, number % 5 != 0, source)
+        asked.learn(label)
+        silent.learn(label)
+        for risk in _GRID:
+            _decide(asked, RiskAssessment("t", {}, risk, 1.0 - risk, 2), number)
+    check_policy(asked)
+    for risk in _GRID:
+        assessment = RiskAssessment("t", {}, risk, 1.0 - risk, 2)
+        assert _decide(asked, assessment, 0) == _decide(silent, assessment, 0), (
+            f"two policies that learned the same labels must decide the same, however often they were asked, at {risk}"
         )
 
 

@@ -36,7 +36,11 @@ def own(tmp_path, monkeypatch):
 def test_every_policy_has_its_name_and_its_companions(policy):
     gate = make_gate(policy)
     assert gate.policy.name == policy
-    usual = ("LearnedRisk", "PlattCalibrator") if policy == "learned" else ("FiveFactorRisk", "BinnedBetaCalibrator")
+    usual = (
+        ("LearnedRisk", "PlattCalibrator")
+        if policy in ("learned", "certified")
+        else ("FiveFactorRisk", "BinnedBetaCalibrator")
+    )
     assert (type(gate.risk).__name__, type(gate.calibrator).__name__) == usual
 
 
@@ -62,7 +66,7 @@ def test_a_part_of_ones_own_is_named_by_module_and_class(own):
     [
         ("policy", "bold", "policy is 'bold'; choose one of published, learned"),
         ("risk", "none", "risk is 'none'; choose one of published, learned"),
-        ("calibrator", "isotonic", "calibrator is 'isotonic'; choose one of binned, platt"),
+        ("calibrator", "spline", "calibrator is 'spline'; choose one of binned, platt, isotonic, beta"),
         ("policy", "parts_of_mine:Shy", "cannot be imported"),
         ("policy", "no_such_module:Bold", "cannot be imported"),
         ("policy", ":", "cannot be imported"),
