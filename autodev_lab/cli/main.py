@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from autodev_lab.cli import assess as assess_command
 from autodev_lab.cli import cache as cache_command
 from autodev_lab.cli import chaos as chaos_command
 from autodev_lab.cli import export as export_command
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command("run")(told(run_command.run))
 app.command("mine")(told(mine_command.mine))
+app.command("assess")(told(assess_command.assess))
 app.add_typer(tasks_command.app, name="tasks")
 app.command("solve")(told(solve_command.solve))
 app.command("show")(told(show_command.show))
