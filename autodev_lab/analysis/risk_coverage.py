@@ -34,6 +34,7 @@ __all__ = [
     "area",
     "blind_spots",
     "compare_orders",
+    "covering",
     "curve",
     "gate_rows",
     "judge_gate",
@@ -190,7 +191,7 @@ def wrong_share(score: npt.ArrayLike, wrong: npt.ArrayLike, coverage: float) -> 
     >>> wrong_share([1, 2, 3, 4], [0, 0, 1, 1], 0.75)
     0.3333333333333333
     """
-    return float(_covering(np.asarray(score, dtype=np.float64), coverage) @ np.asarray(wrong, dtype=np.float64))
+    return float(covering(np.asarray(score, dtype=np.float64), coverage) @ np.asarray(wrong, dtype=np.float64))
 
 
 def compare_orders(
@@ -225,7 +226,7 @@ def compare_orders(
     def weigh(places: Places) -> Floats:
         return np.array(
             [
-                _covering(scores[order][places], coverage) - _covering(scores[control][places], coverage)
+                covering(scores[order][places], coverage) - covering(scores[control][places], coverage)
                 for control, coverage in pairs
             ]
         )
@@ -260,7 +261,7 @@ def wrong_band(rows: pd.DataFrame, order: str, coverages: Sequence[float], *, le
     score = ORDERS[order](rows)
 
     def weigh(places: Places) -> Floats:
-        return np.array([_covering(score[places], coverage) for coverage in coverages])
+        return np.array([covering(score[places], coverage) for coverage in coverages])
 
     shares, low, high = weighted_intervals(
         weigh, _wrong(rows), rows["package"].tolist(), bounds=(0.0, 1.0), level=level
@@ -293,7 +294,7 @@ def judge_gate(
 
     def theirs(places: Places, control: str) -> Floats:
         out = deployed[places]
-        return _covering(scores[control][places], float(out.mean())) if out.any() else np.full(len(out), np.nan)
+        return covering(scores[control][places], float(out.mean())) if out.any() else np.full(len(out), np.nan)
 
     def weigh(places: Places) -> Floats:
         return np.array([ours(places) - theirs(places, control) for control in controls])
@@ -351,7 +352,7 @@ def _expected_wrong(score: Floats, wrong: Floats) -> Floats:
     return expected
 
 
-def _covering(score: Floats, coverage: float) -> Floats:
+def covering(score: Floats, coverage: float) -> Floats:
     """Weights of the changes that a coverage takes, the lowest scores first, of sum 1; ties share what is left."""
     if not 0.0 < coverage <= 1.0:
         raise LabError(f"coverage is {coverage}; it is a share of the changes above 0 and at most 1")

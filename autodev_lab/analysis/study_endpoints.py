@@ -21,13 +21,18 @@ _HARD = (
     Endpoint("hard_recall10", "hard_found", _SHARE, "recall@10, own name taken out", (0.0, 1.0)),
 )
 
+_RECORDED = (
+    Endpoint("bug_escape", "bug_escaped", "share of changes", "failing changes deployed without a person", (0.0, 1.0)),
+    Endpoint("deployed_alone", "deployed_alone", "share of changes", "deployed without a person", (0.0, 1.0)),
+)
+
 
 def _by_name(*endpoints: Endpoint) -> Mapping[str, Endpoint]:
     return MappingProxyType({endpoint.name: endpoint for endpoint in endpoints})
 
 
 STUDY_ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
-    {"retrieval": _by_name(*_PLAIN, *_HARD), "growth": _by_name(*_PLAIN)}
+    {"retrieval": _by_name(*_PLAIN, *_HARD), "growth": _by_name(*_PLAIN), "recorded_changes": _by_name(*_RECORDED)}
 )
 """Endpoints by study; each is a mean of a column of its outcomes over the rows that have it."""
 

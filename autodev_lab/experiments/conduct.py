@@ -18,6 +18,9 @@ from autodev_lab.experiments.workers import Answer, Job
 
 __all__ = ["AnyCell", "AnyPlan", "Conduct", "conduct_of", "need_of", "plan_of", "read_any_plan"]
 
+_ON_DATA = {"safety": "safety_changes"}
+"""Experiments that are a study of their own when they are given data (`-p data=DIR`)."""
+
 
 class AnyCell(Protocol):
     """The unit of running, resuming and parallelism."""
@@ -167,6 +170,8 @@ def plan_of(name: str | Path, *, profile: str, seed: int = 0, overrides: Mapping
     LabError
         If there is no such experiment, or what is asked of it cannot be had.
     """
+    if overrides and "data" in overrides:
+        name = _ON_DATA.get(str(name), name)
     data = read_experiment(name)
     if "study" in data:
         from autodev_lab.experiments.studies.design import make_study_plan, parse_study
