@@ -29,6 +29,7 @@ def assess(
     follow_up: Annotated[float, typer.Option(metavar="DAYS", help="A failure counts if found in this time.")] = 365.0,
     success: Annotated[float, typer.Option(help="Share of deployed changes that is to be promised.")] = 0.95,
     assurance: Annotated[float, typer.Option(help="Confidence of that promise.")] = 0.95,
+    model: Annotated[str, typer.Option(help="Risk model: boosting, logistic, published, project_lines.")] = "boosting",
     figure: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw what moved the risk.")] = None,
     workers: Annotated[int, typer.Option(help="Git processes at a time; 0: one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
@@ -56,6 +57,7 @@ def assess(
             watch=watch,
             history=table,
             days=follow_up,
+            model=model,
             promise=Promise(success, assurance),
             workers=workers or os.cpu_count() or 1,
         )
@@ -95,12 +97,13 @@ def _tell(found: Assessment) -> None:
         if tested.failures and tested.successes:
             typer.echo(
                 f"on these, AUC {tested.auc:.2f} [{tested.low:.2f}, {tested.high:.2f}] "
-                f"({tested.failures} failures; .5 is chance)"
+                f"({tested.failures} failures; .5 is chance); lines added alone: {worth.by_lines.auc:.2f} "
+                f"[{worth.by_lines.low:.2f}, {worth.by_lines.high:.2f}]"
             )
         else:
             typer.echo("these are all of one kind, so that nothing is known of what the model is worth")
     typer.echo("what moved the risk most:")
-    for part in found.contributions[:_REASONS]:
+    for part in found.moved[:_REASONS]:
         typer.echo(f"  {part.words}")
 
 

@@ -129,7 +129,7 @@ def _patches(patch: bytes) -> list[list[int]]:
                 number, old_left, new_left = number + 1, old_left - 1, new_left - 1
         elif line.startswith(b"diff --git "):
             patches.append([])
-        elif hunk := _HUNK.match(line):
+        elif patches and (hunk := _HUNK.match(line)):
             number = int(hunk[1])
             old_left, new_left = (int(count) if count is not None else 1 for count in (hunk[2], hunk[4]))
     return patches

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from autodev_lab.decisions import Promise, PublishedPolicy
+from autodev_lab.decisions.recorded.features import features_of
+from autodev_lab.decisions.recorded.models import MODELS, ChangeRisk, Published
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.assessing.change_model import ChangeModel, Contribution, LogisticModel, PublishedFormula
 from autodev_lab.experiments.assessing.trained import (
     LEAST_CHANGES,
     LEAST_FAILURES,
+    OLDEST,
     TrainedGate,
     Worth,
-    mature_part,
+    labels_at,
     train,
 )
+from autodev_lab.experiments.assessing.words import Moved, moved_by
 from autodev_lab.mining import FIX_PATTERN, MEASURES, ChangeMeasures
 from autodev_lab.mining.headers import Header, check_repository, fix_pattern, read_headers, resolve
 from autodev_lab.mining.history import Watch, measure, mine
 from autodev_lab.records import Action, Decision, RiskAssessment
 
 __all__ = ["Assessment", "assess_change", "assess_commit", "past_of"]
+
+Bools = npt.NDArray[np.bool_]
 
 _NO_OUTCOMES = 0.5
 
@@ -42,10 +47,8 @@ class Assessment:
         Its change measures.
     decision
         What the gate does and why; it holds the risk and the confidence.
-    contributions
-        What moved the risk, the largest first, counted in ``scale``.
-    scale
-        What they are counted in.
+    moved
+        What moved the risk, the largest first.
     days
         Time within which a failure counts.
     worth
@@ -57,17 +60,19 @@ class Assessment:
     commit: str
     measures: ChangeMeasures
     decision: Decision
-    contributions: tuple[Contribution, ...]
-    scale: str
+    moved: tuple[Moved, ...]
     days: float
     worth: Worth | None
     fallback: str = ""
 
     def as_json(self) -> dict[str, object]:
         """All of it as plain values."""
-        worth = None if self.worth is None else asdict(self.worth)
-        if self.worth is not None and not np.isfinite(self.worth.tested.auc):
-            worth = {**asdict(self.worth), "tested": {**asdict(self.worth.tested), "auc": None}}
+        worth = None
+        if self.worth is not None:
+            worth = asdict(self.worth)
+            for name in ("tested", "by_lines"):
+                auc = worth[name]["auc"]
+                worth[name]["auc"] = auc if np.isfinite(auc) else None
         return {
             "commit": self.commit,
             "risk": self.decision.assessment.risk,
@@ -75,8 +80,7 @@ class Assessment:
             "action": self.decision.action.value,
             "policy": self.decision.policy,
             "reasons": list(self.decision.reasons),
-            "contributions": [asdict(one) for one in self.contributions],
-            "scale": self.scale,
+            "moved": [asdict(one) for one in self.moved],
             "days": self.days,
             "measures": asdict(self.measures),
             "worth": worth,
@@ -157,7 +161,7 @@ def assess_commit(
     days: float = 365.0,
     promise: Promise | None = None,
     workers: int = 1,
-    model: ChangeModel | None = None,
+    model: str = "boosting",
 ) -> Assessment:
     """Assess a commit by what was known when it was made.
 
@@ -170,25 +174,25 @@ def assess_commit(
     promise
         What a certificate is to promise.
     model
-        To be trained; `LogisticModel` unless given.
+        Name of a risk model (`autodev_lab.decisions.recorded.models.MODELS`), to be trained.
 
     Raises
     ------
     LabError
-        If `days` is not positive, or as for `past_of`.
+        If `days` is not positive, the model is not known, or as for `past_of`.
     """
     if not days > 0.0:
         raise LabError(f"a follow-up of {days:g} days was asked for; it must be positive")
+    if model not in MODELS:
+        raise LabError(f"there is no risk model {model!r}; choose one of {', '.join(MODELS)}")
     header, measures, past = past_of(
         repository, revision, kept=kept, watch=watch, history=history, workers=workers
     )  # fmt: skip
-    return assess_change(
-        header, measures, past, days=days, promise=promise or Promise(), model=model or LogisticModel()
-    )
+    return assess_change(header, measures, past, days=days, promise=promise or Promise(), model=MODELS[model]())
 
 
 def assess_change(
-    header: Header, measures: ChangeMeasures, past: pd.DataFrame, *, days: float, promise: Promise, model: ChangeModel
+    header: Header, measures: ChangeMeasures, past: pd.DataFrame, *, days: float, promise: Promise, model: ChangeRisk
 ) -> Assessment:
     """Assess a change by its past; by the published formula if that is too short, which is said.
 
@@ -196,67 +200,83 @@ def assess_change(
     ----------
     header, measures, past
         As `past_of` gives them.
-    days, promise, model
+    days, promise
         As for `assess_commit`.
+    model
+        To be trained.
     """
-    change = pd.DataFrame([asdict(measures)])[list(MEASURES)].astype(np.float64)
-    mature, failed = mature_part(past, float(header.date), days)
-    short = _too_short(len(past), len(mature), failed, days)
+    past = past.sort_values("date", kind="stable", ignore_index=True)
+    mature, failed = labels_at(past, float(header.date), days)
+    here = pd.DataFrame([{"commit": header.commit, "date": header.date, **asdict(measures)}])
+    together = pd.concat([past[["commit", "date", *MEASURES]], here], ignore_index=True).assign(project="here")
+    features = features_of(together.assign(time=together["date"].astype(np.float64)))
+    known, change = features.iloc[:-1][mature], features.iloc[-1:]
+    learned = past.loc[mature, list(MEASURES)]
+    short = _too_short(len(past), failed[mature], days)
     if short:
-        formula = PublishedFormula()
-        formula.fit(mature, failed)
-        return _by_formula(header, measures, change, formula, days, short)
-    gate = train(model, mature, failed, promise, before=len(past))
-    return _by_gate(header, measures, change, gate, days)
+        return _by_formula(header, measures, change, learned, failed[mature], days, short)
+    gate = train(model, known, failed[mature], promise, before=len(past))
+    return _by_gate(header, measures, change, learned, gate, days)
 
 
-def _too_short(before: int, mature: int, failed: np.ndarray, days: float) -> str:
-    failures = int(failed.sum())
-    if mature >= LEAST_CHANGES and min(failures, mature - failures) >= LEAST_FAILURES:
-        oldest = int(failed[: int(0.6 * mature)].sum())
-        if oldest:
-            return ""
+def _too_short(before: int, failed: Bools, days: float) -> str:
+    mature, failures = len(failed), int(failed.sum())
+    if mature >= LEAST_CHANGES and min(failures, mature - failures) >= LEAST_FAILURES and _two_kinds(failed):
+        return ""
     return (
-        f"too little history to learn from: of {before} changes before, {mature} are {days:g} days old and {failures} "
-        f"of them failed, and {LEAST_CHANGES} with {LEAST_FAILURES} failures and successes are needed; the published "
-        "formula is used, which is a score and no probability"
+        f"too little history to learn from: of {before} changes before, {mature} are at least {days:g} days old and "
+        f"{failures} of them failed, and {LEAST_CHANGES} with {LEAST_FAILURES} failures and successes are needed, some "
+        "of both early; the published formula is used, which is a score and no probability"
     )
 
 
+def _two_kinds(failed: Bools) -> bool:
+    early = failed[: int(OLDEST * len(failed))]
+    return bool(early.any() and not early.all())
+
+
 def _by_gate(
-    header: Header, measures: ChangeMeasures, change: pd.DataFrame, gate: TrainedGate, days: float
+    header: Header,
+    measures: ChangeMeasures,
+    change: pd.DataFrame,
+    learned: pd.DataFrame,
+    gate: TrainedGate,
+    days: float,
 ) -> Assessment:
     confidence = float(gate.confidence(change)[0])
-    contributions = gate.model.explain(change)
-    assessment = _assessment(header, change, float(gate.model.risk(change)[0]), confidence, contributions)
+    moved = tuple(moved_by(one, asdict(measures), learned) for one in gate.model.explain(change))
+    assessment = _assessment(header, measures, float(gate.model.risk(change)[0]), confidence, moved)
     threshold = gate.certificate.threshold
-    if threshold is not None and confidence >= threshold:
-        action, reason = Action.AUTO_DEPLOY, f"confidence {confidence:.3f} reaches the certified {threshold:.3f}"
-    elif threshold is not None:
-        action, reason = Action.REQUEST_REVIEW, f"confidence {confidence:.3f} is below the certified {threshold:.3f}"
-    else:
+    if threshold is None:
         action, reason = Action.REQUEST_REVIEW, f"confidence {confidence:.3f}, and no threshold is certified"
+    elif confidence >= threshold:
+        action, reason = Action.AUTO_DEPLOY, f"confidence {confidence:.3f} reaches the certified {threshold:.3f}"
+    else:
+        action, reason = Action.REQUEST_REVIEW, f"confidence {confidence:.3f} is below the certified {threshold:.3f}"
     decision = Decision(header.commit, action, assessment, "certified", (reason, gate.certificate.words))
-    return Assessment(header.commit, measures, decision, contributions, gate.model.scale, days, gate.worth)
+    return Assessment(header.commit, measures, decision, moved, days, gate.worth)
 
 
 def _by_formula(
     header: Header,
     measures: ChangeMeasures,
     change: pd.DataFrame,
-    formula: PublishedFormula,
+    learned: pd.DataFrame,
+    failed: Bools,
     days: float,
     short: str,
 ) -> Assessment:
-    contributions = formula.explain(change)
-    assessment = _assessment(header, change, float(formula.risk(change)[0]), _NO_OUTCOMES, contributions)
+    formula = Published()
+    if _two_kinds(failed):
+        formula.fit(learned.assign(project="here"), failed)
+    moved = tuple(moved_by(one, asdict(measures), learned) for one in formula.explain(change))
+    assessment = _assessment(header, measures, float(formula.risk(change)[0]), _NO_OUTCOMES, moved)
     decision = PublishedPolicy(explore=0.0).decide(assessment, np.random.default_rng(0))
-    return Assessment(header.commit, measures, decision, contributions, formula.scale, days, None, short)
+    return Assessment(header.commit, measures, decision, moved, days, None, short)
 
 
 def _assessment(
-    header: Header, change: pd.DataFrame, risk: float, confidence: float, contributions: tuple[Contribution, ...]
+    header: Header, measures: ChangeMeasures, risk: float, confidence: float, moved: tuple[Moved, ...]
 ) -> RiskAssessment:
-    factors: Mapping[str, float] = {name: float(change[name].iloc[0]) for name in MEASURES}
-    lines = int(factors["la"] + factors["ld"])
-    return RiskAssessment(header.commit, factors, risk, confidence, lines, contributions[0].words)
+    reason = moved[0].words if moved else "nothing moved the risk"
+    return RiskAssessment(header.commit, asdict(measures), risk, confidence, measures.la + measures.ld, reason)
