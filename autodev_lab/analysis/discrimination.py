@@ -61,7 +61,7 @@ def discrimination(score: npt.ArrayLike, failed: npt.ArrayLike, *, level: float 
     --------
     >>> found = discrimination([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
     >>> found.auc, round(found.low, 2), round(found.high, 2)
-    (0.75, 0.13, 0.98)
+    (0.75, 0.07, 0.99)
     """
     scores, bad = np.asarray(score, dtype=np.float64), np.asarray(failed).astype(bool)
     if scores.ndim != 1 or scores.shape != bad.shape:

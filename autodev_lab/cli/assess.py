@@ -36,6 +36,7 @@ def assess(
 ) -> None:
     """Risk, calibrated confidence, decision and reasons, from what was known when the commit was made."""
     from autodev_lab.decisions import Promise
+    from autodev_lab.execution.upkeep import use
     from autodev_lab.experiments.assessing import assess_commit
     from autodev_lab.experiments.progress import reporter
     from autodev_lab.mining import read_changes
@@ -48,12 +49,14 @@ def assess(
     repository = repository.expanduser()
     table = read_changes(history.expanduser()) if history is not None else None
     place = hashlib.sha256(str(repository.resolve()).encode()).hexdigest()[:16]
+    cache = cache_directory()
+    use(cache)
     watch = reporter()
     try:
         found = assess_commit(
             repository,
             revision,
-            kept=cache_directory() / "mining" / place,
+            kept=cache / "mining" / place,
             watch=watch,
             history=table,
             days=follow_up,

@@ -97,6 +97,8 @@ def test_assess_learns_from_the_past_and_draws(mined, tmp_path, monkeypatch):
     without = CliRunner().invoke(app, [*arguments, "--json"])
     assert without.exit_code == 0, without.output
     assert {**json.loads(without.stdout), "figure": None} == {**said, "figure": None}
+    entries = json.loads(CliRunner().invoke(app, ["cache", "show", "--json"]).stdout)["entries"]
+    assert [entry["kind"] for entry in entries] == ["mining"]
     told = CliRunner().invoke(app, arguments).stdout
     assert "learned from" in told and "lines added alone" in told and "what moved the risk most" in told
 
