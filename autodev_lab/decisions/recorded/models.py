@@ -32,6 +32,7 @@ _FARTHEST = 5.0
 _TABLE_PRIOR = 5.0
 _TYPICAL = 64
 _LEAST_OF_PROJECT = 500
+_SHARED_WEIGHT = 2.0
 
 
 class ChangeRisk(Protocol):
@@ -218,7 +219,7 @@ class Boosting:
         validation inside the training part (docs/recorded-changes.md).
     """
 
-    def __init__(self, *, trees: int = 600, rate: float = 0.02, leaves: int = 31, least: int = 50) -> None:
+    def __init__(self, *, trees: int = 300, rate: float = 0.04, leaves: int = 31, least: int = 50) -> None:
         self._trees, self._rate, self._leaves, self._least = trees, rate, leaves, least
         self._places = _Projects()
         self._typical = pd.DataFrame()
@@ -262,39 +263,38 @@ class Boosting:
 
 
 class OneEach:
-    """A model for each project with enough history, and one of all projects, in equal parts of log-odds.
+    """Boosting on all projects, and boosting and logistic regression on each by itself: a weighted mean of log-odds.
 
-    What is particular to a project is learned on its own changes; what projects share, on all.
+    What is particular to a project is learned on its own changes, as far as it has enough; what projects share, on all.
+    Weights were chosen on validation inside the training part (docs/recorded-changes.md).
     """
 
-    def __init__(self, shared: Callable[[], ChangeRisk], own: Callable[[], ChangeRisk]) -> None:
-        self._make_shared, self._make_own = shared, own
-        self._shared: ChangeRisk | None = None
-        self._own: dict[str, ChangeRisk] = {}
+    def __init__(self) -> None:
+        self._shared = Boosting(trees=300, rate=0.04)
+        self._own: dict[str, tuple[tuple[float, ChangeRisk], ...]] = {}
         self._typical = pd.DataFrame()
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
         labels = _labels(history, failed)
-        self._shared = self._make_shared()
         self._shared.fit(history, labels)
         self._typical = history.iloc[np.linspace(0, len(history) - 1, _TYPICAL).astype(np.int64)]
         self._own = {}
         for name, rows in history.groupby("project", sort=True).indices.items():
             if len(rows) >= _LEAST_OF_PROJECT and 0 < labels[rows].sum() < len(rows):
-                model = self._make_own()
-                model.fit(history.iloc[rows], labels[rows])
-                self._own[str(name)] = model
+                own = ((2.0, Boosting(trees=150, rate=0.03, leaves=15, least=30)), (1.0, Logistic()))
+                for _, model in own:
+                    model.fit(history.iloc[rows], labels[rows])
+                self._own[str(name)] = own
 
     def risk(self, changes: pd.DataFrame) -> Floats:
         """See `ChangeRisk`."""
-        if self._shared is None:
-            raise LabError("a risk model was asked before it was fitted; call fit first")
         risk = self._shared.risk(changes)
         for name, rows in changes.groupby("project", sort=True).indices.items():
-            if str(name) in self._own:
-                both = _log_odds(risk[rows]) + _log_odds(self._own[str(name)].risk(changes.iloc[rows]))
-                risk[rows] = expit(both / 2.0)
+            own = self._own.get(str(name), ())
+            parts = [_SHARED_WEIGHT * _log_odds(risk[rows])]
+            parts += [weight * _log_odds(model.risk(changes.iloc[rows])) for weight, model in own]
+            risk[rows] = expit(np.sum(parts, axis=0) / (_SHARED_WEIGHT + sum(weight for weight, _ in own)))
         return risk
 
     def explain(self, change: pd.DataFrame) -> tuple[Contribution, ...]:
@@ -367,7 +367,7 @@ MODELS: Mapping[str, Callable[[], ChangeRisk]] = MappingProxyType(
         "project": ProjectRate,
         "project_lines": ProjectLines,
         "logistic": Logistic,
-        "boosting": lambda: OneEach(Boosting, lambda: Boosting(trees=120, rate=0.05, leaves=15, least=40)),
+        "boosting": OneEach,
     }
 )
 """Risk models by name."""

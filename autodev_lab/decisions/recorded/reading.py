@@ -200,7 +200,7 @@ def _times(column: pd.Series, path: Path, name: str, *, optional: bool = False) 
         seconds = (parsed - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
     else:
         seconds = pd.to_numeric(column, errors="coerce")
-        if seconds[given].isna().any():
+        if seconds[given].notna().mean() < 0.5:
             parsed = pd.to_datetime(column.where(given), utc=True, errors="coerce", format="ISO8601")
             seconds = (parsed - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
         elif len(seconds[given]) and float(seconds[given].median()) > _MILLISECONDS:

@@ -27,7 +27,8 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.rows import parquet_bytes
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
-from autodev_lab.experiments.studies.recorded_details import details_figures, details_of
+from autodev_lab.experiments.studies.recorded_details import details_of
+from autodev_lab.experiments.studies.recorded_labels import Labels
 from autodev_lab.experiments.studies.recorded_policies import (
     Judged,
     Splits,
@@ -50,20 +51,21 @@ _POLICIES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "deploy_all": frozenset(),
         "frozen": frozenset({"model"}),
-        "rolling": frozenset({"model"}),
+        "rolling": frozenset({"model", "certify"}),
         "control": frozenset({"order", "of"}),
     }
 )
+_MAY_HAVE: Mapping[str, frozenset[str]] = MappingProxyType({"frozen": frozenset({"others"})})
+"""Options beyond those a policy needs: ``others``, to train on other projects' changes too when each is split alone."""
+
 _ORDERS = ("random", "smallest_first")
+_CERTIFIES = ("mature", "young")
 _CHANGES = "changes.parquet"
 _RECORDED = (
     "The data have no fix dates, so how long each change was followed is not known: success is recorded success, and a "
     "bug that was never recorded counts as none."
 )
-_FOLLOWED = (
-    "Success is that no bug was recorded by the end of the data; changes with under {days} days to show one are left "
-    "out."
-)
+_FOLLOWED = "Success is that no bug was recorded within {days} days; changes that were followed for less are left out."
 _SECONDS_A_CHANGE = 3e-4
 _ROW_BYTES = 60
 
@@ -94,9 +96,9 @@ class RecordedParameters(StudyParameters):
     train: float = Field(0.6, gt=0, lt=1, description="share of the changes, the earliest, that trains")
     calibrate: float = Field(0.2, gt=0, lt=1, description="share of the changes, the next, that certifies")
     follow_up_days: float = Field(
-        365, ge=0, description="with fix dates: changes with less time to show a bug are left out"
+        730, gt=0, description="with fix dates: time in which a bug counts, and is waited for"
     )
-    maturity_days: float = Field(180, ge=0, description="age at which a label is taken as known by a rolling policy")
+    settle_days: float = Field(90, ge=0, description="age from which a rolling policy learns from a change")
     origins: int = Field(4, ge=1, le=100, description="times that a rolling policy is made anew in the test period")
     window_days: float = Field(30, gt=0, description="length of the windows of the worst one")
     calibrator: str = Field("beta", description=f"one of {', '.join(CALIBRATOR_NAMES)}")
@@ -130,10 +132,12 @@ class RecordedChangesStudy:
         if policy not in _POLICIES:
             raise LabError(f"arm {name} has policy {policy!r}; choose one of {', '.join(_POLICIES)}")
         takes = _POLICIES[policy]
-        if set(options) != {"policy", *takes}:
+        if set(options) - _MAY_HAVE.get(policy, frozenset()) != {"policy", *takes}:
             raise LabError(f"arm {name} of policy {policy} takes {', '.join(sorted(takes)) or 'nothing else'}")
         if "model" in takes and options["model"] not in MODELS:
             raise LabError(f"arm {name} has model {options['model']!r}; choose one of {', '.join(MODELS)}")
+        if "certify" in takes and options["certify"] not in _CERTIFIES:
+            raise LabError(f"arm {name} has certify {options['certify']!r}; choose one of {', '.join(_CERTIFIES)}")
         if "order" in takes and options["order"] not in _ORDERS:
             raise LabError(f"arm {name} has order {options['order']!r}; choose one of {', '.join(_ORDERS)}")
 
@@ -201,7 +205,10 @@ class RecordedChangesStudy:
             for number, (split, one) in enumerate(parts):
                 some = one.reset_index(drop=True)
                 splits = split_by_time(some, train=parameters.train, calibrate=parameters.calibrate)
-                judged = _tried(some, splits, options, parameters)
+                others = None
+                if split == OWN and options.get("others"):
+                    others = changes[changes["project"] != some["project"].iloc[0]]
+                judged = _tried(some, splits, options, parameters, others)
                 found.append(judged.rows.assign(split=split, dated=bool(some["known"].notna().any())))
                 progress(number + 1, len(parts))
             rows = pd.concat(found, ignore_index=True)
@@ -242,7 +249,9 @@ class RecordedChangesStudy:
         clock: Mapping[str, Mapping[str, float]],
     ) -> Mapping[str, Figure]:
         """Success by coverage for all policies, and how true each confidence is."""
-        return details_figures(outcomes, promised=_of(plan).promise)
+        from autodev_lab.analysis.recorded_figures import recorded_figures
+
+        return recorded_figures(outcomes, promised=_of(plan).promise)
 
 
 def _of(plan: StudyPlan) -> RecordedParameters:
@@ -251,21 +260,32 @@ def _of(plan: StudyPlan) -> RecordedParameters:
     return parameters
 
 
-def _tried(changes: pd.DataFrame, splits: Splits, options: Options, parameters: RecordedParameters) -> Judged:
+def _tried(
+    changes: pd.DataFrame,
+    splits: Splits,
+    options: Options,
+    parameters: RecordedParameters,
+    others: pd.DataFrame | None,
+) -> Judged:
     if options["policy"] == "deploy_all":
         return try_everything(changes, splits)
     promise = Promise(parameters.promise, parameters.assurance)
     make = MODELS[str(options["model"])]
     if options["policy"] == "frozen":
-        return try_frozen(changes, splits, make, promise, parameters.calibrator)
+        return try_frozen(changes, splits, make, promise, parameters.calibrator, others=others)
     return try_rolling(
         changes,
         splits,
         make,
         promise,
         parameters.calibrator,
+        labels=Labels(
+            dated=bool(changes["known"].notna().any()),
+            settle=parameters.settle_days * DAY,
+            horizon=parameters.follow_up_days * DAY,
+            young=options["certify"] == "young",
+        ),
         origins=parameters.origins,
-        maturity=parameters.maturity_days * DAY,
     )
 
 
@@ -284,6 +304,8 @@ def _counted_changes(parameters: RecordedParameters) -> tuple[RecordedChanges, l
     if read.dated:
         end = float(np.nanmax(frame[["time", "known"]].to_numpy(dtype=np.float64)))
         frame = frame[end - frame["time"] >= parameters.follow_up_days * DAY]
+        in_time = frame["failed"] & (frame["known"] - frame["time"] <= parameters.follow_up_days * DAY)
+        frame = frame.assign(failed=in_time, known=frame["known"].where(in_time))
     if len(frame) < LEAST_CHANGES or frame["failed"].nunique() < 2:
         raise LabError(
             f"{parameters.data} leaves {len(frame)} changes with {int(frame['failed'].sum())} failures to count; take "

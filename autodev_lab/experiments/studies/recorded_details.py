@@ -1,19 +1,17 @@
-"""What there is to tell of policies on recorded changes: every figure, pooled and by project, and the pictures."""
+"""What there is to tell of policies on recorded changes: every figure, pooled and by project."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from autodev_lab.analysis.recorded_changes import PolicyFigures, policy_figures
 from autodev_lab.experiments.studies.design import StudyPlan
 from autodev_lab.experiments.studies.study import Details
 
-__all__ = ["details_figures", "details_of"]
+__all__ = ["details_of"]
 
 _TOLD = ("auc", "auc_within", "brier", "ece", "ece_null", "coverage", "success", "coverage_oracle", "worst_window")
 
@@ -52,11 +50,6 @@ def details_of(
         }
         words.append(_in_words(arm, pooled, arms[arm]["auc_own"], len(own)))
     return Details(arms, {"promised": promised, "success": success, "policies": policies}, words)
-
-
-def details_figures(outcomes: pd.DataFrame, *, promised: float) -> Mapping[str, Figure]:
-    """Nothing yet."""
-    return {}
 
 
 def _of_project(rows: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,14 @@ from autodev_lab.decisions.calibrators import fit_calibrator
 from autodev_lab.decisions.guarantee import Certificate, FixedSequences, Promise, certify
 from autodev_lab.decisions.recorded.features import features_of
 from autodev_lab.decisions.recorded.models import ChangeRisk
+from autodev_lab.experiments.studies.recorded_labels import Labels
 
 __all__ = ["Judged", "Splits", "matched_control", "split_by_time", "try_everything", "try_frozen", "try_rolling"]
 
 Floats = npt.NDArray[np.float64]
 Make = Callable[[], ChangeRisk]
+
+_STARTS = (0.2,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +59,36 @@ def split_by_time(changes: pd.DataFrame, *, train: float, calibrate: float) -> S
     return Splits(slice(0, first), slice(first, second), slice(second, len(times)))
 
 
-def try_frozen(changes: pd.DataFrame, splits: Splits, make: Make, promise: Promise, calibrator: str) -> Judged:
+def try_frozen(
+    changes: pd.DataFrame,
+    splits: Splits,
+    make: Make,
+    promise: Promise,
+    calibrator: str,
+    *,
+    others: pd.DataFrame | None = None,
+) -> Judged:
     """One model from the training part, one certificate from the calibration part, neither changed after that.
 
     The certificate is of the model's confidence as it is, so calibrating it on the same part breaks nothing: the curve
-    decides on no change. Thresholds to test are quantiles of the training part's confidences.
+    decides on no change. Thresholds to test are quantiles of the training part's confidences, in one sequence that
+    starts where a fifth of them is deployed.
+
+    Parameters
+    ----------
+    others
+        Changes of other projects; those from before the end of the training part train as well.
     """
     features = features_of(changes)
     failed = changes["failed"].to_numpy(dtype=np.bool_)
     model = make()
-    model.fit(features.iloc[splits.train], failed[splits.train])
+    known = features.iloc[splits.train]
+    if others is None:
+        model.fit(known, failed[splits.train])
+    else:
+        earlier = others[others["time"] < changes["time"].iloc[splits.calibrate.start]]
+        both = pd.concat([known, features_of(earlier)], ignore_index=True)
+        model.fit(both, np.concatenate([failed[splits.train], earlier["failed"].to_numpy(dtype=np.bool_)]))
     return _under(
         changes.iloc[splits.test],
         features.iloc[splits.test],
@@ -85,50 +108,47 @@ def try_rolling(
     promise: Promise,
     calibrator: str,
     *,
+    labels: Labels,
     origins: int,
-    maturity: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Judged:
-    """The test part in equal pieces; at the start of each everything is made anew from labels that are mature by then.
+    """Make model and certificate anew as labels arrive, `origins` times in the test part.
 
-    A change is mature when ``maturity`` seconds have passed since it was made; its label is what was recorded within
-    them (where fixes have no date: the recorded label, which is then *taken* to be known). The last mature changes, as
-    many as the calibration part has, certify; those before them train. Each certificate is of one frozen rule.
+    Time from the last quarter of the training part on is cut in pieces. A piece is scored by a model fitted on what was
+    known when it began, so no change is scored by a model that knew its label. When a piece of the test part begins,
+    the scores of earlier pieces whose labels are known by then certify a threshold for it: what is promised is promised
+    of this procedure, if its scores mean the same in the next piece as they did in those before.
     """
     features = features_of(changes)
     times = changes["time"].to_numpy(dtype=np.float64)
-    pieces = np.array_split(np.arange(splits.test.start, splits.test.stop), origins)
-    held = splits.calibrate.stop - splits.calibrate.start
+    begin = splits.train.stop - splits.train.stop // 4
+    before = round(origins * (splits.test.start - begin) / (splits.test.stop - splits.test.start))
+    pieces = [
+        *np.array_split(np.arange(begin, splits.test.start), max(1, before)),
+        *np.array_split(np.arange(splits.test.start, splits.test.stop), origins),
+    ]
+    confidence = np.full(len(changes), np.nan)
     found: list[Judged] = []
     for number, piece in enumerate(pieces):
-        mature = int(np.searchsorted(times, times[piece[0]] - maturity, side="right"))
-        first = max(mature - held, int(mature * 0.5))
-        failed = _known_within(changes.iloc[:mature], maturity)
-        model = make()
-        model.fit(features.iloc[:first], failed[:first])
-        found.append(
-            _under(
-                changes.iloc[piece],
-                features.iloc[piece],
-                model,
-                grid_from=features.iloc[:first],
-                certify_on=features.iloc[first:mature],
-                failed=failed[first:mature],
-                promise=promise,
-                calibrator=calibrator,
-            )
-        )
-        progress(number + 1, origins)
-    return joined(found)
-
-
-def joined(parts: Iterable[Judged]) -> Judged:
-    """Several as one."""
-    kept = tuple(parts)
-    return Judged(
-        pd.concat([one.rows for one in kept], ignore_index=True),
-        tuple(one for part in kept for one in part.certificates),
-    )
+        now = float(times[piece[0]])
+        known, failed = labels.to_learn_from(changes, now)
+        if failed.any() and not failed.all():
+            model = make()
+            model.fit(features.iloc[known], failed)
+            confidence[piece] = 1.0 - model.risk(features.iloc[piece])
+        else:  # nothing to tell apart yet: all are as good
+            confidence[piece] = 1.0 - (failed.sum() + 1.0) / (len(failed) + 2.0)
+        if piece[0] >= splits.test.start:
+            scored = np.arange(begin, piece[0])
+            certificate = labels.certify(changes.iloc[scored], confidence[scored], now, promise)
+            kept, bad = labels.to_learn_from(changes.iloc[scored], now)
+            curve = fit_calibrator(calibrator, confidence[scored][kept], ~bad) if len(kept) else None
+            asked = confidence[piece]
+            rows = _decided(changes.iloc[piece], asked if curve is None else curve.predict(asked), asked, certificate)
+            found.append(Judged(rows, (certificate,)))
+        progress(number + 1, len(pieces))
+    rows = pd.concat([one.rows for one in found], ignore_index=True)
+    return Judged(rows, tuple(certificate for one in found for certificate in one.certificates))
 
 
 def _under(
@@ -142,25 +162,22 @@ def _under(
     promise: Promise,
     calibrator: str,
 ) -> Judged:
-    grid = FixedSequences.of(1.0 - model.risk(grid_from))
+    grid = FixedSequences.of(1.0 - model.risk(grid_from), coverages=_STARTS)
     confidence = 1.0 - model.risk(certify_on)
     certificate = certify(confidence, ~failed, promise, sequences=grid)
     curve = fit_calibrator(calibrator, confidence, ~failed)
     asked = 1.0 - model.risk(features)
-    rows = _described(test).assign(
-        confidence=curve.predict(asked),
+    return Judged(_decided(test, curve.predict(asked), asked, certificate), (certificate,))
+
+
+def _decided(test: pd.DataFrame, confidence: Floats, asked: Floats, certificate: Certificate) -> pd.DataFrame:
+    return _described(test).assign(
+        confidence=confidence,
         deployed=certificate.deploys(asked).astype(np.float64),
         threshold=np.nan if certificate.threshold is None else certificate.threshold,
         certified_on=float(certificate.n),
         certified_successes=float(certificate.successes),
     )
-    return Judged(rows, (certificate,))
-
-
-def _known_within(changes: pd.DataFrame, maturity: float) -> npt.NDArray[np.bool_]:
-    failed = changes["failed"].to_numpy(dtype=np.bool_)
-    delay = (changes["known"] - changes["time"]).to_numpy(dtype=np.float64)
-    return failed & ~(delay > maturity)
 
 
 def try_everything(changes: pd.DataFrame, splits: Splits) -> Judged:
