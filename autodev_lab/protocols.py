@@ -45,6 +45,7 @@ from autodev_lab.records import (
     TaskContext,
     TaskState,
     TestReport,
+    Traffic,
     Truth,
     Verdict,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "PatternLearner",
     "Policy",
     "RiskModel",
+    "RolloutTarget",
     "Runtime",
     "Signal",
     "Solver",
@@ -441,6 +443,22 @@ class Policy(Protocol):
 
     def decide(self, assessment: RiskAssessment, rng: np.random.Generator) -> Decision:
         """Choose an action and say why."""
+        ...
+
+
+class RolloutTarget(Protocol):
+    """Where a change is rolled out: shows traffic of a stage, and carries out what was ruled."""
+
+    def expose(self, stage: Stage, exposures: int) -> Traffic | None:
+        """Traffic not shown before, about as many exposures of the change; None when there is none left."""
+        ...
+
+    def promote(self, stage: Stage) -> None:
+        """Stage `stage` was passed."""
+        ...
+
+    def roll_back(self, stage: Stage, reason: str) -> None:
+        """Take the change out, from whatever stages it is in."""
         ...
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import asdict
 
 from autodev_lab.decisions.promise_study import study_audit, study_dependence, study_exchangeable, study_maturing
@@ -38,7 +39,7 @@ def main() -> None:
         "90 % from the start": study_audit(later=0.1, **size),
     }
     if given.json:
-        found = {name: asdict(one) for name, one in {**promises, **audits}.items()}
+        found = {name: _finite(asdict(one)) for name, one in {**promises, **audits}.items()}
         print(json.dumps(found, indent=1))
         return
     for name, promise in promises.items():
@@ -51,6 +52,10 @@ def main() -> None:
             f"audit, {name}: withdrawn {audit.withdrawn} of {audit.runs} (share at most {audit.withdrawn_high:.3f}), "
             f"median delay {audit.delay:.0f} outcomes"
         )
+
+
+def _finite(found: dict[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
 
 if __name__ == "__main__":

@@ -26,6 +26,15 @@ from autodev_lab.decisions.measures import lines_of, measures_of
 from autodev_lab.decisions.policy import LearnedPolicy, PublishedPolicy
 from autodev_lab.decisions.recalibration import RefittedCalibrator
 from autodev_lab.decisions.risk import FiveFactorRisk
+from autodev_lab.decisions.rollout import (
+    RolloutPlan,
+    RolloutResult,
+    Ruling,
+    SequentialRollout,
+    StageRule,
+    run_rollout,
+)
+from autodev_lab.decisions.rollout_targets import CommandTarget, EnvironmentTarget, GitHubTarget
 
 __all__ = [
     "CALIBRATOR_NAMES",
@@ -34,13 +43,16 @@ __all__ = [
     "BinnedBetaCalibrator",
     "Certificate",
     "CertifiedPolicy",
+    "CommandTarget",
     "DatedOutcomes",
     "DelayDistribution",
     "DeployReviewedPolicy",
+    "EnvironmentTarget",
     "FittedCalibrator",
     "FiveFactorRisk",
     "FixedSequences",
     "Gate",
+    "GitHubTarget",
     "HumanTwin",
     "LabelQuality",
     "LearnedPolicy",
@@ -52,7 +64,12 @@ __all__ = [
     "RandomPolicy",
     "RefittedCalibrator",
     "ReviewEverythingPolicy",
+    "RolloutPlan",
+    "RolloutResult",
+    "Ruling",
+    "SequentialRollout",
     "SmallestFirstPolicy",
+    "StageRule",
     "audit_capital",
     "certify",
     "certify_mature",
@@ -64,4 +81,5 @@ __all__ = [
     "make_gate",
     "measures_of",
     "plugin_hashes",
+    "run_rollout",
 ]

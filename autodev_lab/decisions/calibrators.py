@@ -14,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import isotonic_regression
 from scipy.special import expit, logit
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from autodev_lab.errors import LabError
 
@@ -120,6 +118,8 @@ class _Isotonic:
     """The best curve that does not fall."""
 
     def __init__(self, p: Floats, y: Floats, w: Floats) -> None:
+        from sklearn.isotonic import IsotonicRegression  # a second that only those who calibrate need
+
         self._model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(p, y, sample_weight=w)
 
     def predict(self, confidence: npt.ArrayLike) -> Floats:
@@ -193,6 +193,8 @@ def _two_logs(p: Floats) -> Floats:
 
 def _fit_logistic(rows: Floats, targets: Floats, w: Floats) -> tuple[Floats, float]:
     """Weights and intercept; scikit-learn knows classes alone, so each row stands twice, by its target."""
+    from sklearn.linear_model import LogisticRegression  # as above
+
     if not rows.shape[1]:
         return np.zeros(0), float(logit(np.average(targets, weights=w)))
     model = LogisticRegression(C=_PENALTY_INVERSE, max_iter=1000)

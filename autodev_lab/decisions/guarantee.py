@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import betainc
 
 from autodev_lab.decisions.betting import betting_p_values
 from autodev_lab.errors import LabError
@@ -264,7 +264,7 @@ def certify(
     thresholds = np.asarray(grid.thresholds)
     counts, successes = _counted(seen, good, thresholds)
     if groups is None and chance is None:
-        p_values = np.where(counts > 0, stats.binom.sf(successes - 1, counts, promise.success), 1.0)
+        p_values = _binomial_p_values(successes, counts, promise.success)
         assumed = "changes are exchangeable, those to come included"
     else:
         assumed = f"{'changes' if groups is None else 'the blocks of changes'} are exchangeable, those to come included"
@@ -310,6 +310,12 @@ def _conclude(
 
 def _percent(share: float) -> str:
     return f"{100.0 * share:.10g} %"
+
+
+def _binomial_p_values(successes: Ints, counts: Ints, share: float) -> Floats:
+    """Probability of at least so many successes when each has the promised share; 1 where there are none."""
+    p: Floats = np.where(successes > 0, betainc(np.maximum(successes, 1), counts - successes + 1, share), 1.0)
+    return p
 
 
 def _counted(seen: Floats, good: Bools, thresholds: Floats) -> tuple[Ints, Ints]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from autodev_lab.decisions.guarantee import Certificate, FixedSequences, Promise, certify
 from autodev_lab.errors import LabError
@@ -126,6 +125,8 @@ def fit_delays(outcomes: DatedOutcomes) -> DelayDistribution:
     >>> round(float(fit.observed([100.0])[0]), 2), round(float((1 - np.exp(-1)) / (1 - np.exp(-3.65))), 2)
     (0.63, 0.65)
     """
+    from scipy import stats  # half a second that only this needs
+
     if not outcomes.mature.any():
         raise LabError("no change is as old as the horizon, so nobody knows how late failures show; wait or shorten it")
     shown = ~outcomes.success

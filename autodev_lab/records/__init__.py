@@ -22,6 +22,7 @@ from autodev_lab.records.gate import (
     RiskAssessment,
     RiskScore,
     RolloutStep,
+    Traffic,
 )
 from autodev_lab.records.memory import Link, MemoryHit, MemoryItem, PatternRecord, SearchMode, TaskContext
 from autodev_lab.records.repair import (
@@ -95,6 +96,7 @@ __all__ = [
     "TaskKind",
     "TaskState",
     "TestReport",
+    "Traffic",
     "Truth",
     "Verdict",
 ]

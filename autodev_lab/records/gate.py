@@ -27,6 +27,7 @@ __all__ = [
     "RiskAssessment",
     "RiskScore",
     "RolloutStep",
+    "Traffic",
 ]
 
 
@@ -188,6 +189,28 @@ class ExposureReport:
     stage: Stage
     sampled: int
     failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What one batch of traffic showed of a change and, at the same time, of its baseline.
+
+    Parameters
+    ----------
+    failed, exposed
+        Exposures of the change that failed, of how many.
+    baseline_failed, baseline_exposed
+        The same of what runs without the change.
+    seconds, baseline_seconds
+        How long each took, where it was measured: one number an exposure, or none at all.
+    """
+
+    failed: int
+    exposed: int
+    baseline_failed: int
+    baseline_exposed: int
+    seconds: tuple[float, ...] = ()
+    baseline_seconds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,24 @@
 """The policy that deploys by certificate alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from autodev_lab.decisions import CertifiedPolicy, LabelQuality, Promise
+from autodev_lab.decisions import (
+    BinnedBetaCalibrator,
+    CertifiedPolicy,
+    FiveFactorRisk,
+    Gate,
+    LabelQuality,
+    Promise,
+)
+from autodev_lab.environments.simulated import SimulatedEnvironment
+from autodev_lab.platform import TeamSpec, run_stream
 from autodev_lab.records import Action, Label, LabelSource, RiskAssessment
+from autodev_lab.simulation import load_parameters
+from autodev_lab.solvers.simulated import SimulatedSolver
+from autodev_lab.streams.synthetic import SyntheticStream
 from autodev_lab.testing import check_learning_policy
 
 QUALITY = LabelQuality(person_accuracy=0.9, production_power=0.17)
@@ -72,3 +86,21 @@ def test_the_explored_share_is_recorded(draw):
     explored = [one for one in decisions if one.explored]
     assert all(one.propensity == 0.05 for one in explored)
     assert 0 < len(explored) < 20
+
+
+def test_in_a_stream_it_asks_people_until_it_is_certified_and_then_deploys_by_itself():
+    """Four changes in five are right here, so a promise of .6 can be certified soon, and one of .99 cannot."""
+    world = replace(load_parameters(), defect_given_different=1.0, review_power=0.03)
+    items = list(SyntheticStream(220, seed=0, parameters=world))
+    deployed = {}
+    for promised in (0.6, 0.99):
+        environment = SimulatedEnvironment(items, world)
+        policy = CertifiedPolicy(Promise(promised, 0.9), quality=LabelQuality(1.0, 0.17))
+        gate = Gate(FiveFactorRisk(), BinnedBetaCalibrator(), policy)
+        spec = TeamSpec(budget=20, human_latency_seconds=60.0, human_accuracy=1.0)
+        run = run_stream(items, environment, spec, solver=SimulatedSolver(), oracle=environment, seed=0, gate=gate)
+        decisions = [record.outcome.decision for record in run.records if record.outcome.decision is not None]
+        deployed[promised] = [one.action is Action.AUTO_DEPLOY for one in decisions]
+    assert not any(deployed[0.99])
+    assert not any(deployed[0.6][:10])
+    assert any(deployed[0.6][-20:])
