@@ -30,6 +30,9 @@ def assess(
     success: Annotated[float, typer.Option(help="Share of deployed changes that is to be promised.")] = 0.95,
     assurance: Annotated[float, typer.Option(help="Confidence of that promise.")] = 0.95,
     model: Annotated[str, typer.Option(help="Risk model: boosting, logistic, published, project_lines.")] = "boosting",
+    fixes: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="What the message of a fix matches, when history is mined.")
+    ] = None,
     figure: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw what moved the risk.")] = None,
     workers: Annotated[int, typer.Option(help="Git processes at a time; 0: one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
@@ -39,7 +42,7 @@ def assess(
     from autodev_lab.execution.upkeep import use
     from autodev_lab.experiments.assessing import assess_commit
     from autodev_lab.experiments.progress import reporter
-    from autodev_lab.mining import read_changes
+    from autodev_lab.mining import FIX_PATTERN, read_changes
     from autodev_lab.resources import cache_directory
 
     if workers < 0:
@@ -61,6 +64,7 @@ def assess(
             history=table,
             days=follow_up,
             model=model,
+            pattern=fixes if fixes is not None else FIX_PATTERN,
             promise=Promise(success, assurance),
             workers=workers or os.cpu_count() or 1,
         )

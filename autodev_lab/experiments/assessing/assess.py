@@ -111,7 +111,7 @@ def past_of(
     watch
         Hears how far it is.
     history
-        A mined table; else the history is mined.
+        A mined table, which may know the commit itself; else the history is mined.
     workers
         Git processes at a time.
     pattern
@@ -136,10 +136,13 @@ def past_of(
     if history is None:
         mined = mine(repository, project="", kept=kept, watch=watch, branch=commit, pattern=pattern, workers=workers)
         history = mined.table
-        rows = history.loc[history["commit"] == commit, list(MEASURES)].to_dict("records")
-        measures = ChangeMeasures(**{str(name): value for name, value in rows[0].items()}) if rows else None
-    else:
+    rows = history.loc[history["commit"] == commit, list(MEASURES)].to_dict("records")
+    if rows:
+        measures: ChangeMeasures | None = ChangeMeasures(**{str(name): value for name, value in rows[0].items()})
+    elif given:
         measures = measure(repository, single, kept=kept, watch=watch, workers=workers).get(commit)
+    else:
+        measures = None
     if measures is None:
         raise LabError(
             f"{revision} changes no line of text (binary files, modes or renames alone); nothing is measured"
@@ -161,13 +164,14 @@ def assess_commit(
     days: float = 365.0,
     promise: Promise | None = None,
     workers: int = 1,
+    pattern: str = FIX_PATTERN,
     model: str = "boosting",
 ) -> Assessment:
     """Assess a commit by what was known when it was made.
 
     Parameters
     ----------
-    repository, revision, kept, watch, history, workers
+    repository, revision, kept, watch, history, workers, pattern
         As for `past_of`.
     days
         Time within which a failure counts: a fix that takes away a line of the change. Only changes this old teach.
@@ -186,8 +190,8 @@ def assess_commit(
     if model not in MODELS:
         raise LabError(f"there is no risk model {model!r}; choose one of {', '.join(MODELS)}")
     header, measures, past = past_of(
-        repository, revision, kept=kept, watch=watch, history=history, workers=workers
-    )  # fmt: skip
+        repository, revision, kept=kept, watch=watch, history=history, workers=workers, pattern=pattern
+    )
     return assess_change(header, measures, past, days=days, promise=promise or Promise(), model=MODELS[model]())
 
 
