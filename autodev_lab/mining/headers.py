@@ -76,9 +76,14 @@ def check_repository(repository: Path) -> None:
     Raises
     ------
     LabError
-        If it is no git repository, has no commits, or is a shallow clone.
+        If it is no git repository, has no commits, or is a shallow or a partial clone.
     """
     head(repository)
+    if run_git(repository, "config", "--get-regexp", r"^remote\..*\.promisor$").returncode == 0:
+        raise LabError(
+            f"{repository} is a partial clone, which git would fill up over the network, file by file; "
+            "clone it anew without --filter"
+        )
     if is_shallow(repository):
         raise LabError(
             f"{repository} is a shallow clone, and its measures and labels would be wrong; "

@@ -146,8 +146,8 @@ def blamed_commits(repository: Path, parent: str, removed: RemovedLines) -> set[
     spans = ranges(removed.lines)
     chosen = [f"-L{first},{last}" for first, last in spans] if len(spans) <= _MOST_RANGES else []
     done = run_git(
-        repository, "blame", "-w", "--incremental", "--no-textconv", *chosen, parent, "--", removed.path,
-        timeout=_SECONDS,
+        repository, "blame", "-w", "--incremental", "--no-textconv", "--no-ignore-revs-file", *chosen,
+        parent, "--", removed.path, timeout=_SECONDS,
     )  # fmt: skip
     if done.returncode != 0:
         raise LabError(f"git cannot blame a file at {parent[:12]}: {said_by(done)}; give a complete local clone")

@@ -274,7 +274,7 @@ def test_what_is_refused(repository, tmp_path):
     with pytest.raises(LabError, match="no commits yet"):
         mined(repository, tmp_path)
     repository.commit("Begin", {"a.py": "1\n"})
-    second = repository.commit("More", {"a.py": "2\n"})
+    repository.commit("More", {"a.py": "2\n"})
     with pytest.raises(LabError, match="has no commit 'nowhere'"):
         mined(repository, tmp_path, branch="nowhere")
     with pytest.raises(LabError, match="has no commit '--output=x'"):
@@ -293,7 +293,27 @@ def test_what_is_refused(repository, tmp_path):
     repository.git("clone", "--quiet", "--depth", "1", f"file://{repository.root}", str(tmp_path / "shallow"))
     with pytest.raises(LabError, match=r"shallow clone.*git -C \S+ fetch --unshallow"):
         mine(tmp_path / "shallow", project="p", kept=tmp_path / "k", watch=Watching())
-    assert second
+    repository.git("config", "remote.origin.promisor", "true")
+    with pytest.raises(LabError, match="partial clone"):
+        mined(repository, tmp_path)
+
+
+def test_the_settings_of_a_repository_change_no_label(repository, tmp_path):
+    first = repository.commit("Begin", {"a.py": "1\n", ".gitattributes": "*.py diff=odd\n"})
+    repository.commit("Fix", {"a.py": "2\n"})
+    run = tmp_path / "run"
+    for key, value in (
+        ("blame.ignoreRevsFile", str(tmp_path / "missing")),
+        ("diff.odd.textconv", f"touch {run}; cat"),
+        ("diff.odd.command", f"touch {run}"),
+        ("diff.external", f"touch {run}"),
+        ("log.showSignature", "true"),
+        ("diff.noprefix", "true"),
+        ("color.ui", "always"),
+    ):
+        repository.git("config", key, value)
+    assert row(mined(repository, tmp_path), first)["bug"] == 1
+    assert not run.exists()
 
 
 def test_without_git(repository, tmp_path, monkeypatch):
