@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from autodev_lab.cli import assess as assess_command
 from autodev_lab.cli import cache as cache_command
 from autodev_lab.cli import chaos as chaos_command
 from autodev_lab.cli import config as config_command
 from autodev_lab.cli import export as export_command
 from autodev_lab.cli import init_r2r as init_r2r_command
+from autodev_lab.cli import mine as mine_command
 from autodev_lab.cli import patterns as patterns_command
 from autodev_lab.cli import power as power_command
 from autodev_lab.cli import report as report_command
@@ -31,6 +33,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(told(run_command.run))
+app.command("mine")(told(mine_command.mine))
+app.command("assess")(told(assess_command.assess))
 app.add_typer(tasks_command.app, name="tasks")
 app.command("solve")(told(solve_command.solve))
 app.command("show")(told(show_command.show))

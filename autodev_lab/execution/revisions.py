@@ -6,14 +6,13 @@ of a repository runs and a work tree that is being edited makes no difference.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from autodev_lab.errors import LabError
+from autodev_lab.execution.git_process import git_output, run_git
 
 __all__ = [
     "REVISION",
@@ -31,7 +30,6 @@ __all__ = [
 REVISION = "git:"
 """What the spec of a revision begins with."""
 
-_TIMEOUT_SECONDS = 120
 _MISSING = "missing blob", "could not fetch", "promisor", "bad object", "unable to read"
 
 
@@ -93,10 +91,10 @@ def head(repository: Path) -> str:
     """
     if not repository.is_dir():
         raise LabError(f"{repository} does not exist; give the folder of a local git repository")
-    done = _run(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    done = run_git(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if done.returncode == 0:
         return done.stdout.decode().strip()
-    if _run(repository, "rev-parse", "--git-dir").returncode != 0:
+    if run_git(repository, "rev-parse", "--git-dir").returncode != 0:
         raise LabError(f"{repository} is no git repository; give the folder of a local clone")
     raise LabError(f"the git repository {repository} has no commits yet; commit something first")
 
@@ -118,7 +116,7 @@ def first_parents(repository: Path, limit: int) -> tuple[Commit, ...]:
     """
     start = head(repository)
     form = "%x1e%H%x1f%P%x1f%B%x1f"
-    log = _git(
+    log = git_output(
         repository, "log", "--first-parent", "-m", "--no-renames", "--no-ext-diff", "--name-only", "-z",
         f"--max-count={limit}", f"--format=tformat:{form}", start,
     )  # fmt: skip
@@ -142,7 +140,7 @@ def export(repository: Path, commit: str, folder: Path) -> Path:
     if not repository.is_dir():
         raise LabError(f"{repository} does not exist; give the local git repository the tasks were built from")
     archive = folder / "revision.tar"
-    archive.write_bytes(_git(repository, "archive", "--format=tar", "--prefix=source/", commit))
+    archive.write_bytes(git_output(repository, "archive", "--format=tar", "--prefix=source/", commit))
     (folder / "source").mkdir()
     try:
         with tarfile.open(archive) as tar:
@@ -159,7 +157,7 @@ def texts_at(repository: Path, commit: str, paths: tuple[str, ...]) -> dict[str,
     """Texts of some files at a commit; files that are not there, or are no UTF-8 text, are left out."""
     texts = {}
     for path in paths:
-        done = _run(repository, "cat-file", "blob", f"{commit}:{path}")
+        done = run_git(repository, "cat-file", "blob", f"{commit}:{path}")
         if done.returncode != 0:
             if any(word in done.stderr.decode("utf-8", "replace") for word in _MISSING):
                 raise _lacking(repository, commit)
@@ -173,44 +171,11 @@ def texts_at(repository: Path, commit: str, paths: tuple[str, ...]) -> dict[str,
 
 def is_shallow(repository: Path) -> bool:
     """Whether the repository was cloned without its whole history."""
-    return _git(repository, "rev-parse", "--is-shallow-repository").strip() == b"true"
-
-
-def _git(repository: Path, *arguments: str) -> bytes:
-    done = _run(repository, *arguments)
-    if done.returncode != 0:
-        said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["git said nothing"])[-1]
-        raise LabError(f"git cannot read {repository}: {said[:200]}; give a complete local clone and a commit it has")
-    return done.stdout
+    return git_output(repository, "rev-parse", "--is-shallow-repository").strip() == b"true"
 
 
 def _lacking(repository: Path, commit: str) -> LabError:
     return LabError(f"{repository} lacks content of {commit[:12]}; give a complete clone, not a partial one")
-
-
-def _run(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_NO_LAZY_FETCH": "1",
-        "LC_ALL": "C",
-    }
-    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "safe.directory=*", "-c", "core.quotePath=false"]
-    try:
-        return subprocess.run(
-            [*command, "-C", str(repository), *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT_SECONDS,
-        )
-    except FileNotFoundError as error:
-        raise LabError("git is not installed here; install it, or build tasks from releases") from error
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"git did not answer within {_TIMEOUT_SECONDS} s for {repository}; try again") from error
 
 
 def under(path: str, folder: str) -> bool:

@@ -32,8 +32,8 @@ class Entry:
     Parameters
     ----------
     kind
-        ``subject`` (an unpacked package), ``archive`` (as fetched), ``results`` (the results database) or ``rest``
-        (what a killed process left behind).
+        ``subject`` (an unpacked package), ``archive`` (as fetched), ``mining`` (what is known of a repository's
+        commits), ``results`` (the results database) or ``rest`` (what a killed process left behind).
     name
         Its name in the cache.
     path
@@ -89,7 +89,8 @@ def alone(cache: Path) -> Iterator[None]:
 def contents(cache: Path) -> tuple[Entry, ...]:
     """What lies in the cache, longest unused first."""
     found = []
-    for kind, folder in (("subject", cache / "subjects"), ("archive", cache / "archives")):
+    folders = ("subject", "subjects"), ("archive", "archives"), ("mining", "mining")
+    for kind, folder in ((kind, cache / name) for kind, name in folders):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.name.endswith(".lock"):
                 continue  # removing a lock would let two processes hold it

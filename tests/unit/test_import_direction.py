@@ -28,6 +28,7 @@ LEVELS = {
     "integrations": 2,
     "ledger": 3,
     "streams": 3,
+    "mining": 3,
     "memory": 3,
     "environments": 3,
     "solvers": 3,
