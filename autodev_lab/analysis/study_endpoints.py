@@ -20,6 +20,25 @@ _HARD = (
     Endpoint("hard_mrr10", "hard_reciprocal_rank", _SEARCHES, "MRR@10, own name taken out", (0.0, 1.0)),
     Endpoint("hard_recall10", "hard_found", _SHARE, "recall@10, own name taken out", (0.0, 1.0)),
 )
+_SHARE_OF_TIME = "share of the agents' time"
+_A_TASK = "a task"
+_COORDINATION = (
+    Endpoint("tasks_per_hour", "tasks_per_hour", "tasks an hour", "throughput, all tasks at once"),
+    Endpoint("tasks_per_agent_hour", "tasks_per_agent_hour", "tasks an agent and hour", "throughput a head"),
+    Endpoint("resolution_s", "resolution_s", "seconds", "time to resolution, mean"),
+    Endpoint("resolution_p95_s", "resolution_p95_s", "seconds", "time to resolution, 95th percentile"),
+    Endpoint("messages", "messages", _A_TASK, "messages"),
+    Endpoint("operations", "operations", _A_TASK, "operations of the ledger or the store"),
+    Endpoint("empty_claims", "empty_claims", _A_TASK, "claims that found nothing"),
+    Endpoint("refused", "refused", _A_TASK, "refused completions"),
+    Endpoint("idle_saturated", "idle_saturated", _SHARE_OF_TIME, "idle, all tasks at once", (0.0, 1.0)),
+    Endpoint("idle_loaded", "idle_loaded", _SHARE_OF_TIME, "idle, tasks as they arrive", (0.0, 1.0)),
+    Endpoint("kept", "kept", "tasks a run", "tasks finished with a process killed"),
+    Endpoint("lost", "lost", "tasks a run", "tasks lost with a process killed"),
+    Endpoint("unfinished", "unfinished", "tasks a run", "tasks not finished with a process killed"),
+    Endpoint("unfinished_for_good", "unfinished_for_good", "tasks a run", "the same, it never comes back"),
+    Endpoint("recovery_s", "recovery_s", "seconds", "longest delay of a step by a process that was killed"),
+)
 
 
 def _by_name(*endpoints: Endpoint) -> Mapping[str, Endpoint]:
@@ -27,7 +46,11 @@ def _by_name(*endpoints: Endpoint) -> Mapping[str, Endpoint]:
 
 
 STUDY_ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
-    {"retrieval": _by_name(*_PLAIN, *_HARD), "growth": _by_name(*_PLAIN)}
+    {
+        "retrieval": _by_name(*_PLAIN, *_HARD),
+        "growth": _by_name(*_PLAIN),
+        "coordination": _by_name(*_COORDINATION),
+    }
 )
 """Endpoints by study; each is a mean of a column of its outcomes over the rows that have it."""
 

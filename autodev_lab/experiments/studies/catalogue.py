@@ -52,6 +52,12 @@ def _localisation() -> Study:
     return LocalisationStudy()
 
 
+def _coordination() -> Study:
+    from autodev_lab.experiments.studies.coordination import CoordinationStudy
+
+    return CoordinationStudy()
+
+
 STUDIES: Mapping[str, Callable[[], Study]] = {
     "retrieval": _retrieval,
     "growth": _growth,
@@ -60,6 +66,7 @@ STUDIES: Mapping[str, Callable[[], Study]] = {
     "hops": _hops,
     "localisation": _localisation,
     "evidence": _evidence,
+    "coordination": _coordination,
 }
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
