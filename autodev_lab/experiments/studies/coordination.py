@@ -40,7 +40,7 @@ MARGIN = 0.05
 
 _CLAIMS, _PUSHES = "claims", "orchestrator"
 _SETTLE_SECONDS = 3600.0
-_TASK_SECONDS = 0.0015
+_TASK_SECONDS = 0.001
 _ROW_BYTES = 200
 
 _MEASURES = tuple(dict.fromkeys(endpoint.column for endpoint in STUDY_ENDPOINTS["coordination"].values()))
