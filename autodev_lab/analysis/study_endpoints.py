@@ -39,6 +39,17 @@ _COORDINATION = (
     Endpoint("unfinished_for_good", "unfinished_for_good", "tasks a run", "the same, it never comes back"),
     Endpoint("recovery_s", "recovery_s", "seconds", "longest delay of a step by a process that was killed"),
 )
+_A_HEAD = "tasks an agent and hour"
+_SCALING = (
+    Endpoint("rate_measured", "rate_measured", _A_HEAD, "throughput a head, steps as measured"),
+    Endpoint("rate_1s", "rate_1s", _A_HEAD, "throughput a head, steps of 1 s"),
+    Endpoint("rate_100ms", "rate_100ms", _A_HEAD, "throughput a head, steps of 100 ms"),
+    Endpoint("rate_10ms", "rate_10ms", _A_HEAD, "throughput a head, steps of 10 ms"),
+    Endpoint("idle", "idle", _SHARE_OF_TIME, "idle, steps as measured", (0.0, 1.0)),
+    Endpoint("operations_a_task", "operations", _A_TASK, "operations of the ledger, steps as measured"),
+    Endpoint("empty_claims_a_task", "empty_claims", _A_TASK, "claims that found nothing, steps as measured"),
+    Endpoint("step_seconds", "step_seconds", "seconds", "mean of a step, as measured"),
+)
 
 
 def _by_name(*endpoints: Endpoint) -> Mapping[str, Endpoint]:
@@ -50,6 +61,7 @@ STUDY_ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "retrieval": _by_name(*_PLAIN, *_HARD),
         "growth": _by_name(*_PLAIN),
         "coordination": _by_name(*_COORDINATION),
+        "scaling": _by_name(*_SCALING),
     }
 )
 """Endpoints by study; each is a mean of a column of its outcomes over the rows that have it."""

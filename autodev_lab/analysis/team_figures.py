@@ -7,7 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-__all__ = ["recovery_figure"]
+from autodev_lab.analysis.scalability import usl
+
+__all__ = ["recovery_figure", "scaling_figure"]
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 
 def recovery_figure(failures: Mapping[str, Mapping[str, float | int | None]]) -> Figure:
@@ -33,4 +37,42 @@ def recovery_figure(failures: Mapping[str, Mapping[str, float | int | None]]) ->
     axes.set_xlabel("seconds that the killing of this process held a step up, at most")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
     axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def scaling_figure(grains: Mapping[str, object]) -> Figure:
+    """Efficiency and throughput by number of agents, a colour a grain; the lines are the fitted law.
+
+    Parameters
+    ----------
+    grains
+        By grain: ``efficiency`` by number of agents (value and 95 % interval over packages), ``tasks_an_hour`` by
+        number of agents, ``law`` as `Scalability.as_json` gives it, and ``packages``.
+    """
+    figure = Figure(figsize=(9.0, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    packages = 0
+    for colour, (grain, told) in zip(_COLOURS, grains.items(), strict=False):
+        assert isinstance(told, dict)
+        law, packages = told["law"], told["packages"]
+        numbers = [int(n) for n in told["efficiency"]]
+        fine = np.linspace(1.0, max(numbers), 200)
+        curve = usl(fine, law["rate"], law["sigma"], law["kappa"])
+        left.plot(fine, curve / fine / law["rate"], color=colour, linewidth=1)
+        right.plot(fine, curve, color=colour, linewidth=1)
+        left.plot(numbers, [one["value"] for one in told["efficiency"].values()], "o", color=colour, markersize=4)
+        for n, one in zip(numbers, told["efficiency"].values(), strict=True):
+            if None not in one["ci"]:
+                left.plot([n, n], one["ci"], color=colour, alpha=0.6)
+        hourly = {int(n): rate for n, rate in told["tasks_an_hour"].items()}
+        right.plot(list(hourly), list(hourly.values()), "o", color=colour, markersize=4, label=f"steps: {grain}")
+    left.axhline(0.9, color="grey", linewidth=1, linestyle="--")
+    left.set_ylim(0, 1.1)
+    left.set_ylabel(f"efficiency, 95 % intervals over {packages} packages\n(throughput of N over N times that of one)")
+    right.set_ylabel("tasks an hour (line: Universal Scalability Law)")
+    right.set_yscale("log")
+    for axes in (left, right):
+        axes.set_xlabel("agents, N")
+        axes.grid(alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=4, frameon=False)
     return figure

@@ -58,6 +58,12 @@ def _coordination() -> Study:
     return CoordinationStudy()
 
 
+def _scaling() -> Study:
+    from autodev_lab.experiments.studies.scaling import ScalingStudy
+
+    return ScalingStudy()
+
+
 STUDIES: Mapping[str, Callable[[], Study]] = {
     "retrieval": _retrieval,
     "growth": _growth,
@@ -67,6 +73,7 @@ STUDIES: Mapping[str, Callable[[], Study]] = {
     "localisation": _localisation,
     "evidence": _evidence,
     "coordination": _coordination,
+    "scaling": _scaling,
 }
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 
