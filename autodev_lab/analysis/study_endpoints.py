@@ -50,6 +50,7 @@ _SCALING = (
     Endpoint("empty_claims_a_task", "empty_claims", _A_TASK, "claims that found nothing, steps as measured"),
     Endpoint("step_seconds", "step_seconds", "seconds", "mean of a step, as measured"),
 )
+_PROCESSES = (Endpoint("predicted_share", "predicted_share", _SHARE_OF_TIME, "at work, as foretold", (0.0, 1.0)),)
 
 
 def _by_name(*endpoints: Endpoint) -> Mapping[str, Endpoint]:
@@ -62,6 +63,7 @@ STUDY_ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "growth": _by_name(*_PLAIN),
         "coordination": _by_name(*_COORDINATION),
         "scaling": _by_name(*_SCALING),
+        "processes": _by_name(*_PROCESSES),
     }
 )
 """Endpoints by study; each is a mean of a column of its outcomes over the rows that have it."""

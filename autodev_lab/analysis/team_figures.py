@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from autodev_lab.analysis.scalability import usl
 
-__all__ = ["recovery_figure", "scaling_figure"]
+__all__ = ["processes_figure", "recovery_figure", "scaling_figure"]
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
@@ -75,4 +75,40 @@ def scaling_figure(grains: Mapping[str, object]) -> Figure:
         axes.set_xlabel("agents, N")
         axes.grid(alpha=0.3)
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
+    return figure
+
+
+def processes_figure(arms: Mapping[str, object]) -> Figure:
+    """Efficiency of real processes by how many there are, with 95 % intervals over runs; a colour a team's servers.
+
+    Parameters
+    ----------
+    arms
+        By arm: ``processes``, ``shards``, ``step_ms``, ``efficiency`` with ``efficiency_ci``, and ``n``.
+    """
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    lines: dict[tuple[int, int], list[dict[str, object]]] = {}
+    runs = 0
+    for one in arms.values():
+        assert isinstance(one, dict)
+        runs = one["n"]
+        lines.setdefault((one["step_ms"], one["shards"]), []).append(one)
+    for number, ((step, shards), members) in enumerate(sorted(lines.items())):
+        colour, shift = f"C{number}", 1.0 + 0.02 * number
+        members = sorted(members, key=lambda one: float(str(one["processes"])))
+        numbers = [shift * float(str(one["processes"])) for one in members]
+        label = f"steps of {step} ms, {shards} shard{'s' if shards > 1 else ''}"
+        axes.plot(numbers, [float(str(one["efficiency"])) for one in members], "o-", color=colour, label=label)
+        for n, one in zip(numbers, members, strict=True):
+            ends = one["efficiency_ci"]
+            if isinstance(ends, list) and None not in ends:
+                axes.plot([n, n], ends, color=colour, alpha=0.6)
+    axes.axhline(1.0, color="grey", linewidth=1)
+    axes.set_xscale("log", base=2)
+    axes.set_ylim(0, None)
+    axes.set_xlabel("processes")
+    axes.set_ylabel(f"efficiency against one process\n(95 % intervals over {runs} runs)")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
     return figure

@@ -64,6 +64,12 @@ def _scaling() -> Study:
     return ScalingStudy()
 
 
+def _processes() -> Study:
+    from autodev_lab.experiments.studies.scaling_processes import ProcessesStudy
+
+    return ProcessesStudy()
+
+
 STUDIES: Mapping[str, Callable[[], Study]] = {
     "retrieval": _retrieval,
     "growth": _growth,
@@ -74,6 +80,7 @@ STUDIES: Mapping[str, Callable[[], Study]] = {
     "evidence": _evidence,
     "coordination": _coordination,
     "scaling": _scaling,
+    "processes": _processes,
 }
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 

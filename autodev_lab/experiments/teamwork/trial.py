@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autodev_lab.experiments.teamwork.work import Job
+from autodev_lab.records import Role
 
 __all__ = ["LEDGER", "ORCHESTRATOR", "Conditions", "Kill", "Trial", "recovery_seconds"]
 
@@ -113,10 +114,26 @@ class Trial:
     @property
     def throughput(self) -> float:
         """Tasks an hour, from the first tenth that is closed to the last: how a run begins and ends says little."""
+        count, begun, ended = self._middle()
+        return 3600.0 * count / (ended - begun) if ended > begun else math.nan
+
+    @property
+    def work_share(self) -> float:
+        """Seconds of the steps that were recorded in the same span, over the agents' seconds in it."""
+        _, begun, ended = self._middle()
+        done = sum(
+            step.seconds
+            for job in self.jobs
+            for step, at in zip(job.route, self.steps.get(job.task.id, ()), strict=False)
+            if step.role is not Role.HUMAN and begun < at <= ended
+        )
+        return done / (self.agents * (ended - begun)) if ended > begun else math.nan
+
+    def _middle(self) -> tuple[int, float, float]:
+        """Closures in the middle 80 %, and from when to when they were."""
         times = np.sort(np.fromiter(self.closed.values(), dtype=np.float64))
         first, last = len(times) // 10, len(times) - 1 - len(times) // 10
-        spent = float(times[last] - times[first]) if last > first else 0.0
-        return 3600.0 * (last - first) / spent if spent > 0 else math.nan
+        return (last - first, float(times[first]), float(times[last])) if last > first else (0, 0.0, 0.0)
 
     def resolutions(self) -> npt.NDArray[np.float64]:
         """Seconds from arrival to closure of every closed task, without those that people took."""
