@@ -1,7 +1,8 @@
-"""Wake-ups as the Redis bus gives them: work wakes one idle agent of a role, news reach all who listen.
+"""Wake-ups in virtual time: work wakes one idle agent of a role, as on Redis; news wake all who listen, at once.
 
 A stage that is reached leaves an entry in its role's stream. Agents read an entry only when they found no work, so that
-entries outlive the work they tell of: who has nothing to do reads them one by one, and looks in vain each time.
+entries outlive the work they tell of: who has nothing to do reads them one by one, and looks in vain each time. News
+wake as those of the in-memory bus do; an agent on Redis looks at news once a second, and so looks in vain less often.
 """
 
 from __future__ import annotations
