@@ -13,6 +13,9 @@ from autodev_lab.analysis.metrics import Endpoint
 
 __all__ = ["endpoints_figure", "growth_figure"]
 
+_WIDE = 100.0
+"""Ratio of the largest to the smallest value from which an axis is logarithmic."""
+
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 
@@ -24,7 +27,7 @@ def endpoints_figure(metrics: Mapping[str, Mapping[str, Estimate]], endpoints: S
     metrics
         Estimates by arm and endpoint, in the order to draw.
     endpoints
-        At most four, of one unit in [0, 1].
+        At most four, of one unit.
     """
     figure = Figure(figsize=(7.5, 0.6 * len(metrics) + 2.0), layout="constrained")
     axes = figure.subplots()
@@ -40,7 +43,12 @@ def endpoints_figure(metrics: Mapping[str, Mapping[str, Estimate]], endpoints: S
             axes.plot([one.value], [place + shift], "o", color=colour, markersize=6, label=label)
     counts = {arm: max(estimates[one.name].n for one in endpoints) for arm, estimates in metrics.items()}
     axes.set_yticks(places, [f"{arm} (n = {counts[arm]})" for arm in metrics])
-    axes.set_xlim(0, 1)
+    values = [estimates[one.name].value for estimates in metrics.values() for one in endpoints]
+    unbounded = endpoints[0].bounds[1] > 1
+    if unbounded and min(values) > 0 and max(values) > _WIDE * min(values):
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(0, 1 if endpoints[0].bounds[1] <= 1 else None)
     clusters = max(estimates[one.name].clusters for estimates in metrics.values() for one in endpoints)
     interval = f"95 % interval over {clusters} packages" if clusters > 1 else "no interval over 1 package"
     axes.set_xlabel(f"{endpoints[0].unit} ({interval})")

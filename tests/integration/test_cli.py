@@ -104,7 +104,7 @@ def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
 HISTORY = ["-p", "shift=history", "-p", "packages=", "-p", "lesson_packages=isodate"]
 
 BAD: dict[str, tuple[list[str], str]] = {
-    "unknown experiment": (["run", "lerning"], "choose one of learning"),
+    "unknown experiment": (["run", "lerning"], "choose one of coordination, learning"),
     "no experiment": (["run"], "name an experiment"),
     "unknown profile": (["run", "learning", "--profile", "huge"], "choose one of smoke, quick, full"),
     "unknown parameter": (["run", "learning", "-p", "colour=red"], "'colour' is not a parameter"),

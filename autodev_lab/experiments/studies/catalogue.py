@@ -58,6 +58,24 @@ def _recorded_changes() -> Study:
     return RecordedChangesStudy()
 
 
+def _coordination() -> Study:
+    from autodev_lab.experiments.studies.coordination import CoordinationStudy
+
+    return CoordinationStudy()
+
+
+def _scaling() -> Study:
+    from autodev_lab.experiments.studies.scaling import ScalingStudy
+
+    return ScalingStudy()
+
+
+def _processes() -> Study:
+    from autodev_lab.experiments.studies.scaling_processes import ProcessesStudy
+
+    return ProcessesStudy()
+
+
 STUDIES: Mapping[str, Callable[[], Study]] = {
     "retrieval": _retrieval,
     "growth": _growth,
@@ -67,6 +85,9 @@ STUDIES: Mapping[str, Callable[[], Study]] = {
     "localisation": _localisation,
     "evidence": _evidence,
     "recorded_changes": _recorded_changes,
+    "coordination": _coordination,
+    "scaling": _scaling,
+    "processes": _processes,
 }
 """What the `study` of an experiment's YAML may say; imported when asked for."""
 

@@ -224,5 +224,8 @@ def test_the_claims_that_ship_are_those_of_the_lab() -> None:
         "hybrid_beats_keyword": ("study", 0.25),
         "bug_escape_random": ("study", 0.6667),
         "bug_escape_smallest_first": ("study", 0.6667),
+        "coordination_without_orchestrator": ("study", -0.05),
+        "no_task_lost": ("study", -0.001),
+        "scaling_to_twenty": ("study", -0.1),
     }
     assert not any(claim.broken_seal for claim in claims.values())

@@ -16,7 +16,7 @@ SIMULATED = ["-p", "environment=simulated", "-p", "packages=ant"]
 SHIPPED = "data/tasks/pocketkit.jsonl"
 
 BAD: dict[str, tuple[list[str], list[str]]] = {
-    "unknown experiment": (["run", "lerning"], ["'lerning'", "choose one of learning"]),
+    "unknown experiment": (["run", "lerning"], ["'lerning'", "choose one of coordination, learning"]),
     "missing experiment file": (["run", "mine.yaml"], ["mine.yaml does not exist", "learning"]),
     "experiment file that is no YAML": (["run", "broken.yaml"], ["broken.yaml is not readable YAML", "correct"]),
     "experiment file without arms": (["run", "empty.yaml"], ["empty.yaml is not an experiment", "correct"]),

@@ -187,7 +187,7 @@ def test_an_override_needs_key_and_value(pair: str) -> None:
 
 
 def test_unknown_experiments_and_broken_files(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="choose one of learning"):
+    with pytest.raises(LabError, match="choose one of coordination, learning"):
         load_experiment("learnign")
     with pytest.raises(LabError, match="does not exist"):
         load_experiment(tmp_path / "none.yaml")
