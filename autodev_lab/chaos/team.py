@@ -127,11 +127,13 @@ def task_of(name: str, arrival: float, priority: int, parent: Task | None = None
     )
 
 
-async def submit_all(runtime: Runtime, ledger: Ledger, tasks: tuple[Task, ...]) -> None:
+async def submit_all(
+    runtime: Runtime, ledger: Ledger, tasks: tuple[Task, ...], waits: Mapping[str, tuple[str, ...]]
+) -> None:
     """Where tasks come from: hands each to the ledger at its time; one that starts anew begins from the first."""
     waited = 0.0
     for task in tasks:
         if task.arrival > waited:
             await runtime.sleep(task.arrival - waited)
             waited = task.arrival
-        await ledger.submit(task)
+        await ledger.submit(task, waits.get(task.id, ()))
