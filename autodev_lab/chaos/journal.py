@@ -86,6 +86,8 @@ class JournalledLedger:
         """See `Ledger`."""
         step = ("complete", claim.task.id, claim.lease.fence, stage.value)
         self._write(*step, "sent")
+        if follow_up is not None:
+            self._write("submit", follow_up.id, 0, Stage.FETCHED, "sent")
         refusal = await self._ledger.complete(claim, stage, result, follow_up)
         self._write(*step, _heard(refusal))
         if follow_up is not None and refusal is None:

@@ -78,6 +78,7 @@ class RedisLedger:
         self.server = server
         self.keys = ShardKeys(prefix, shard)
         self._keys = (self.keys.base,)
+        self._limits = json.dumps({"max_tries": max_tries})
         self._script = script_text(max_tries, max_open, work_length, log_length)
         self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self.map_version = 0
@@ -92,7 +93,8 @@ class RedisLedger:
         Raises
         ------
         LabError
-            If the server is unfit, or keys are there that no ledger of this version wrote.
+            If the server is unfit, keys are there that no ledger of this version wrote, or another client opened this
+            ledger with another `max_tries`: a task's last try must not depend on who counts.
         """
         await self.server.check()
         found = await self.server.command("GET", self.keys.schema)
@@ -110,6 +112,13 @@ class RedisLedger:
             raise LabError(
                 f"{self.server.shown} holds {found!r} under the prefix {self.keys.prefix!r}, and this version of "
                 f"autodev_lab keeps {SCHEMA!r}; use the version that wrote it, or another prefix"
+            )
+        await self.server.command("SET", self.keys.key("limits"), self._limits, "NX")
+        limits = await self.server.command("GET", self.keys.key("limits"))
+        if limits != self._limits:
+            raise LabError(
+                f"the ledger under the prefix {self.keys.prefix!r} on {self.server.shown} was made with {limits}, and "
+                f"this client has {self._limits}; give all clients the same"
             )
 
     # ------------------------------------------------------------------------------------------- the protocol

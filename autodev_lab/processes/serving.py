@@ -127,10 +127,18 @@ async def _work(
     mine = LeavingLedger(ledger)
     worker = make(agent_id, runtime, mine, bus)
     _log.info("%s is here", agent_id)
-    runtime.spawn(presence.keep(runtime), f"{agent_id} heartbeat")
-    runtime.spawn(worker.run(), agent_id)
-    await told.wait()
-    await mine.finish(station.grace_seconds)
+    loop = asyncio.get_running_loop()
+    endless = {loop.create_task(presence.keep(runtime)), loop.create_task(worker.run(), name=agent_id)}
+    leaving = loop.create_task(told.wait())
+    try:
+        over, _ = await asyncio.wait({*endless, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        for task in over & endless:
+            task.result()  # it ended with an error
+        await mine.finish(station.grace_seconds)
+    finally:
+        for one in (*endless, leaving):
+            one.cancel()
+        await asyncio.gather(*endless, leaving, return_exceptions=True)
     ledger.server.patience = min(ledger.server.patience, _GOODBYE_SECONDS)  # what follows is courtesy: leases run out
     try:
         released = await mine.release()

@@ -19,7 +19,7 @@ from autodev_lab.records import Role, Stage
 from autodev_lab.workflow import TERMINAL_STAGES
 
 MODULE = "autodev_lab.chaos.agent_process"
-ROLES = tuple(role for role in Role)
+ROLES = tuple(Role)
 
 
 def on(redis, use, prefix):
@@ -42,6 +42,9 @@ def test_processes_do_the_work_and_one_that_is_killed_is_replaced(redis_server, 
         return Nursery(MODULE, environment={URL_VARIABLE: redis_server.url}, log=tmp_path / "log")
 
     async def work(ledger, presence):
+        while len(await presence.agents()) < len(ROLES):
+            team.look()
+            await asyncio.sleep(0.02)
         for number in range(4):
             assert await ledger.submit(task_of(f"t{number}", float(number), 0)) is None
         deaths = ()
