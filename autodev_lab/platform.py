@@ -35,6 +35,7 @@ from autodev_lab.records import (
     Judgement,
     Outcome,
     PatternRecord,
+    Role,
     StreamItem,
     Task,
     TaskState,
@@ -42,7 +43,7 @@ from autodev_lab.records import (
 )
 from autodev_lab.workflow import TERMINAL_STAGES
 
-__all__ = ["Platform", "StreamRun", "TaskRecord", "TeamSpec", "run_stream"]
+__all__ = ["Platform", "StreamRun", "TaskRecord", "TeamSpec", "make_member", "run_stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,60 @@ class StreamRun:
     patterns: Mapping[str, PatternRecord] = field(default_factory=dict, hash=False)
 
 
+def make_member(
+    role: Role,
+    agent_id: str,
+    surroundings: Surroundings,
+    spec: TeamSpec,
+    *,
+    solver: Solver,
+    gate: Gate,
+    patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
+) -> Agent:
+    """Make one agent of a team; `Platform` makes all of them, a process of its own makes one.
+
+    Parameters
+    ----------
+    role
+        Any but the human's, who is no agent.
+    agent_id, surroundings
+        See `autodev_lab.agents.Agent`.
+    spec, solver, gate, patterns
+        See `Platform`.
+
+    Raises
+    ------
+    LabError
+        If the role is the human's.
+    """
+    used = spec.recall == "used"
+    match role:
+        case Role.ARCHITECT:
+            return Architect(agent_id, surroundings, budget=spec.budget)
+        case Role.DEVELOPER:
+            library = patterns(surroundings.memory)
+            similar = SimilarFixes() if used else None
+            return Developer(agent_id, surroundings, solver=solver, patterns=library, similar=similar)
+        case Role.TESTER:
+            return Tester(agent_id, surroundings)
+        case Role.REVIEWER:
+            return Reviewer(agent_id, surroundings, caution=FileCaution() if used else None)
+        case Role.DEPLOYER:
+            history = RecalledHistory() if used else None
+            return Deployer(
+                agent_id,
+                surroundings,
+                risk=gate.risk,
+                calibrator=gate.calibrator,
+                policy=gate.policy,
+                history=history,
+            )
+        case Role.MONITOR:
+            return Monitor(agent_id, surroundings)
+        case _:
+            raise LabError(f"there is no agent of the role {role.value}; people answer at a desk")
+
+
 class Platform:
     """A team in a world. It starts the agents and submits tasks; it never tells anybody what to do.
 
@@ -221,7 +276,6 @@ class Platform:
         self._bus = bus
         self._spec = spec
         shared = SealedMemory(memory()) if spec.memory == "none" else memory()
-        used = spec.recall == "used"
         timing = Timing(spec.lease_seconds, spec.poll_seconds)
         decider = gate or spec.gate()
 
@@ -229,33 +283,22 @@ class Platform:
             home = memory() if spec.memory == "isolated" else shared
             return Surroundings(self.runtime, self.ledger, bus, environment, home, seed, timing)
 
-        architect = Architect("architect-1", surroundings(), budget=spec.budget)
-        homes = [surroundings() for _ in range(spec.developers)]
-        self.libraries = tuple(patterns(home.memory) for home in homes)
+        def member(role: Role, number: int = 1) -> Agent:
+            name = f"{role.value}-{number}"
+            return make_member(role, name, surroundings(), spec, solver=solver, gate=decider, patterns=keep)
+
+        libraries: list[PatternLearner] = []
+
+        def keep(home: Memory) -> PatternLearner:
+            libraries.append(patterns(home))
+            return libraries[-1]
+
         self.agents: tuple[Agent, ...] = (
-            architect,
-            *(
-                Developer(
-                    f"developer-{number}",
-                    home,
-                    solver=solver,
-                    patterns=library,
-                    similar=SimilarFixes() if used else None,
-                )
-                for number, (home, library) in enumerate(zip(homes, self.libraries, strict=True), start=1)
-            ),
-            Tester("tester-1", surroundings()),
-            Reviewer("reviewer-1", surroundings(), caution=FileCaution() if used else None),
-            Deployer(
-                "deployer-1",
-                surroundings(),
-                risk=decider.risk,
-                calibrator=decider.calibrator,
-                policy=decider.policy,
-                history=RecalledHistory() if used else None,
-            ),
-            Monitor("monitor-1", surroundings()),
+            member(Role.ARCHITECT),
+            *(member(Role.DEVELOPER, number) for number in range(1, spec.developers + 1)),
+            *(member(role) for role in (Role.TESTER, Role.REVIEWER, Role.DEPLOYER, Role.MONITOR)),
         )
+        self.libraries = tuple(libraries)
         self.desk = HumanDesk(surroundings(), human)
 
     def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import redis.asyncio
-import redis.asyncio.cluster  # noqa: F401
+import redis.asyncio.cluster
 
 from autodev_lab.agents import HumanDesk, Surroundings, Timing
 from autodev_lab.chaos.journal import JournalledLedger
@@ -22,6 +23,9 @@ from autodev_lab.processes import Station, serve
 from autodev_lab.processes.serving import Worker
 from autodev_lab.protocols import EventBus, Ledger, Runtime
 from autodev_lab.records import Role
+
+with contextlib.suppress(ImportError):  # a child that is forked has it already; who lacks it is told by RedisServer
+    import redis.asyncio.cluster  # noqa: F401
 
 __all__ = ["URL_VARIABLE", "Order", "main"]
 

@@ -242,6 +242,20 @@ class RedisLedger:
             for role in Role
         }
 
+    async def stages(self) -> dict[Stage, int]:
+        """Tasks by stage, archived ones included; read page by page, so a million take seconds."""
+        counts: dict[Stage, int] = {}
+        cursor = "0"
+        while True:
+            answer = await self.server.command("HSCAN", self.keys.key("states"), cursor, "COUNT", _PAGE)
+            after, page = cast(tuple[object, dict[str, str]], answer)
+            for text in page.values():
+                stage = _stage_of(text)
+                counts[stage] = counts.get(stage, 0) + 1
+            cursor = str(after)
+            if cursor == "0":
+                return {stage: counts[stage] for stage in Stage if stage in counts}
+
     async def archive(self, path: Path) -> int:
         """Move closed tasks out of Redis to the end of a JSON-lines file; returns how many.
 
@@ -266,8 +280,7 @@ class RedisLedger:
         found = await self.server.command("HGET", self.keys.key("states"), task_id)
         if found is None:
             return None
-        text = str(found)
-        return Stage(text.removeprefix(_ARCHIVED) if text.startswith(_ARCHIVED) else json.loads(text)[0])
+        return _stage_of(str(found))
 
     # ------------------------------------------------------------------------------------- among several shards
 
@@ -320,6 +333,11 @@ class RedisLedger:
         answer = await self.server.script(self._script, self._sha, self._keys, (*fixed, *arguments))
         assert isinstance(answer, list)
         return answer
+
+
+def _stage_of(text: str) -> Stage:
+    """The stage of a packed state, archived or not."""
+    return Stage(text.removeprefix(_ARCHIVED) if text.startswith(_ARCHIVED) else json.loads(text)[0])
 
 
 def _state(answer: list[object]) -> TaskState | None:
