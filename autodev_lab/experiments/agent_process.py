@@ -156,6 +156,7 @@ def _maker(role: Role, order: AgentOrder) -> tuple[Maker, Callable[[], None]]:
     """How the worker is made, and how its world is closed."""
     timing = Timing(order.lease_seconds, order.poll_seconds)
     if order.environment == "scripted":
+        logging.getLogger("autodev_lab.agents.base").setLevel(logging.CRITICAL)  # mishaps are part of the script
 
         def scripted(agent_id: str, runtime: Runtime, ledger: Ledger, bus: EventBus) -> Worker:
             idle, memory = SimulatedEnvironment(()), InMemoryMemory()

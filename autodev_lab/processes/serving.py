@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +25,7 @@ __all__ = ["Maker", "Station", "Worker", "serve"]
 _log = logging.getLogger(__name__)
 _ORPHAN_SECONDS = 0.5
 _GOODBYE_SECONDS = 2.0
+_CANCEL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Worker(Protocol):
         ...
 
 
+_Ending = asyncio.Task[str] | asyncio.Task[bool] | asyncio.Task[None]
+
 Maker = Callable[[str, Runtime, Ledger, EventBus], Worker]
 """Makes the worker from its id, runtime, ledger and bus."""
 
@@ -102,9 +105,7 @@ async def _serve(runtime: AsyncioRuntime, role: Role, make: Maker, station: Stat
             await _work(runtime, agent_id, role, make, station, ledger, presence, told)
             return agent_id
         finally:
-            joining.cancel()
-            leaving.cancel()
-            await asyncio.gather(joining, leaving, return_exceptions=True)
+            await _end({joining, leaving})
 
 
 async def _join(ledger: RedisLedger, presence: Presence, role: Role) -> str:
@@ -136,9 +137,7 @@ async def _work(
             task.result()  # it ended with an error
         await mine.finish(station.grace_seconds)
     finally:
-        for one in (*endless, leaving):
-            one.cancel()
-        await asyncio.gather(*endless, leaving, return_exceptions=True)
+        await _end({*endless, leaving})
     ledger.server.patience = min(ledger.server.patience, _GOODBYE_SECONDS)  # what follows is courtesy: leases run out
     try:
         released = await mine.release()
@@ -148,6 +147,18 @@ async def _work(
         _log.info("%s leaves%s", agent_id, ", and gave up its claim" if released else "")
     except LabError as error:
         _log.warning("%s could not say goodbye: %s", agent_id, error)
+
+
+async def _end(tasks: Iterable[_Ending]) -> None:
+    """Cancel until all have ended: a cancellation that meets the end of a read in redis-py gets lost (seen on 3.11)."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        over, waiting = await asyncio.wait(waiting, timeout=_CANCEL_SECONDS)
+        for task in over:
+            if not task.cancelled():
+                task.exception()  # heard already, or of no interest any more
 
 
 async def _orphaned(runtime: Runtime, parent: int, told: asyncio.Event) -> None:

@@ -32,14 +32,17 @@ def on(redis, use, prefix):
     return asyncio.run(main())
 
 
-def test_processes_do_the_work_and_one_that_is_killed_is_replaced(redis_server, tmp_path):
+def test_processes_do_the_work_one_that_is_killed_is_replaced_and_orphans_leave(redis_server, tmp_path):
     def order(role):
         return Order(
             role, 1, pace=0.02, lease_seconds=0.5, poll_seconds=0.3, prefix="team", journals=str(tmp_path / "journals")
         ).arguments()
 
     def nurse():
-        return Nursery(MODULE, environment={URL_VARIABLE: redis_server.url}, log=tmp_path / "log")
+        nurseries.append(Nursery(MODULE, environment={URL_VARIABLE: redis_server.url}, log=tmp_path / "log"))
+        return nurseries[-1]
+
+    nurseries = []
 
     async def work(ledger, presence):
         while len(await presence.agents()) < len(ROLES):
@@ -61,7 +64,14 @@ def test_processes_do_the_work_and_one_that_is_killed_is_replaced(redis_server, 
 
     with Supervisor(nurse, {role.value: order(role.value) for role in ROLES}, Backoff(0.01)) as team:
         deaths, agents, states = on(redis_server, work, "team")
-        assert team.stop(10.0) == 0
+        nurseries[0].kill()  # agents whose supervisor is gone leave by themselves
+
+        async def all_gone(ledger, presence):
+            while len(left := await presence.agents()) > 1:
+                await asyncio.sleep(0.02)
+            return left
+
+        silent = on(redis_server, all_gone, "team")
     assert [(death.name, death.status) for death in deaths] == [("tester", -signal.SIGKILL)]
     assert [agent.agent_id for agent in agents if agent.role == "tester"] == ["tester-1", "tester-2"]
     assert all(state.stage in TERMINAL_STAGES for state in states)
@@ -71,10 +81,6 @@ def test_processes_do_the_work_and_one_that_is_killed_is_replaced(redis_server, 
         shown = [entry.stage for entry in state.history if entry.stage is not Stage.DEAD_LETTER]
         assert sorted(seen) == sorted(shown)
 
-    async def left(ledger, presence):
-        return await presence.agents()
-
-    silent = on(redis_server, left, "team")
     assert [agent.agent_id for agent in silent] == ["tester-1"]  # the others said goodbye
 
 
@@ -93,24 +99,20 @@ def test_a_process_that_dies_again_and_again_is_given_up_in_one_sentence(tmp_pat
             time.sleep(0.01)
 
 
-def test_agents_of_a_nursery_that_is_killed_leave_and_the_supervisor_makes_another(redis_server, tmp_path):
+def test_a_nursery_that_is_killed_is_replaced_with_all_its_children(tmp_path):
+    (tmp_path / "patient.py").write_text("import time\n\n\ndef main(arguments):\n    time.sleep(60)\n    return 0\n")
+
     def nurse():
-        nurseries.append(Nursery(MODULE, environment={URL_VARIABLE: redis_server.url}, log=tmp_path / "log"))
+        nurseries.append(Nursery("patient", environment={"PYTHONPATH": str(tmp_path)}, log=tmp_path / "log"))
         return nurseries[-1]
 
-    async def work(ledger, presence):
-        while not await presence.agents():
-            await asyncio.sleep(0.02)
-        nurseries[0].kill()
-        while len(await presence.agents()) < 1 or not any(
-            agent.agent_id == "tester-2" for agent in await presence.agents()
-        ):
-            team.look()
-            await asyncio.sleep(0.02)
-        while any(agent.agent_id == "tester-1" for agent in await presence.agents()):
-            await asyncio.sleep(0.02)
-
     nurseries = []
-    with Supervisor(nurse, {"tester": Order("tester", 1, prefix="orphans").arguments()}, Backoff(0.01)) as team:
-        on(redis_server, work, "orphans")
+    with Supervisor(nurse, {"one": [], "two": []}, Backoff(0.01)) as team:
+        nurseries[0].kill()
+        dead = []
+        while len(dead) < 2 or len(team.running) < 2:
+            dead += team.look()
+            time.sleep(0.01)
+        assert sorted(death.name for death in dead) == ["one", "two"]
+        assert team.stop(5.0) == 0
     assert len(nurseries) == 2
