@@ -13,6 +13,7 @@ from typing import Protocol
 from autodev_lab.errors import LabError
 from autodev_lab.kernel.live import AsyncioRuntime
 from autodev_lab.ledger.redis_bus import RedisEventBus
+from autodev_lab.ledger.redis_keys import ShardKeys
 from autodev_lab.ledger.redis_ledger import RedisLedger
 from autodev_lab.ledger.redis_server import RedisServer
 from autodev_lab.processes.leaving import LeavingLedger
@@ -110,6 +111,11 @@ async def _serve(runtime: AsyncioRuntime, role: Role, make: Maker, station: Stat
 
 async def _join(ledger: RedisLedger, presence: Presence, role: Role) -> str:
     await ledger.open()
+    if await ledger.server.command("EXISTS", ShardKeys(ledger.keys.prefix, "directory").key("map")):
+        raise LabError(
+            f"the ledger under the prefix {ledger.keys.prefix!r} on {ledger.server.shown} has several shards, and "
+            "agents that are started like this serve one; use ShardedLedger from Python, or another prefix"
+        )
     return await presence.join(role)
 
 
