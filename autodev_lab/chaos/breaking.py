@@ -56,6 +56,9 @@ class Breaker:
         redis: RedisProcess | None,
     ) -> None:
         self._rng = rng
+        self._whom = random.Random(
+            rng.random()
+        )  # how often it is asked depends on who is there; what is drawn must not
         self._running = running
         self._lease_seconds = lease_seconds
         self._proxy = proxy
@@ -102,7 +105,7 @@ class Breaker:
     def _pick(self) -> tuple[str, Child] | None:
         """An agent that is there and not stopped."""
         there = sorted((name, child) for name, child in self._running().items() if child.pid not in self._stopped)
-        return self._rng.choice(there) if there else None
+        return self._whom.choice(there) if there else None
 
     def _kill(self) -> None:
         chosen = self._pick()

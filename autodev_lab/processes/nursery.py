@@ -208,4 +208,8 @@ class Nursery:
                     self._early[pid] = status
                 else:
                     child.ended(status)
+        with self._lock:
+            for child in self._children.values():  # killed with the nursery, or about to leave: nobody hears of them
+                child.ended(-signal.SIGKILL)
+            self._children.clear()
         self._started.put(None)

@@ -127,8 +127,6 @@ class Supervisor:
             child = post.child
             if child is None:
                 continue
-            if child.alive and self._nursery is None:
-                child.ended(-signal.SIGKILL)
             if child.status is not None:
                 deaths.append(self._died(name, post, child, child.status))
         now = time.monotonic()
