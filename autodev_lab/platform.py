@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autodev_lab.agents import (
-    Agent,
-    Architect,
-    Deployer,
-    Developer,
-    HumanDesk,
-    Monitor,
-    Reviewer,
-    Surroundings,
-    Tester,
-    Timing,
-)
+from autodev_lab.agents import Agent, HumanDesk, Surroundings, Timing
+from autodev_lab.agents.members import make_member
 from autodev_lab.agents.outcomes import outcome_of
-from autodev_lab.agents.recalled import FileCaution, RecalledHistory
 from autodev_lab.decisions import PRODUCTION_POWER, Gate, HumanTwin, LabelQuality, check_gate_names, make_gate
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
-from autodev_lab.learning import PatternLibrary, SimilarFixes
+from autodev_lab.learning import PatternLibrary
 from autodev_lab.ledger.bus import InMemoryEventBus
 from autodev_lab.ledger.in_memory import InMemoryLedger
 from autodev_lab.memory import InMemoryMemory, SealedMemory
@@ -41,9 +30,10 @@ from autodev_lab.records import (
     TaskState,
     Truth,
 )
+from autodev_lab.rules import EscalationRules
 from autodev_lab.workflow import TERMINAL_STAGES
 
-__all__ = ["Platform", "StreamRun", "TaskRecord", "TeamSpec", "make_member", "run_stream"]
+__all__ = ["Platform", "StreamRun", "TaskRecord", "TeamSpec", "run_stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,60 +168,6 @@ class StreamRun:
     patterns: Mapping[str, PatternRecord] = field(default_factory=dict, hash=False)
 
 
-def make_member(
-    role: Role,
-    agent_id: str,
-    surroundings: Surroundings,
-    spec: TeamSpec,
-    *,
-    solver: Solver,
-    gate: Gate,
-    patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
-) -> Agent:
-    """Make one agent of a team; `Platform` makes all of them, a process of its own makes one.
-
-    Parameters
-    ----------
-    role
-        Any but the human's, who is no agent.
-    agent_id, surroundings
-        See `autodev_lab.agents.Agent`.
-    spec, solver, gate, patterns
-        See `Platform`.
-
-    Raises
-    ------
-    LabError
-        If the role is the human's.
-    """
-    used = spec.recall == "used"
-    match role:
-        case Role.ARCHITECT:
-            return Architect(agent_id, surroundings, budget=spec.budget)
-        case Role.DEVELOPER:
-            library = patterns(surroundings.memory)
-            similar = SimilarFixes() if used else None
-            return Developer(agent_id, surroundings, solver=solver, patterns=library, similar=similar)
-        case Role.TESTER:
-            return Tester(agent_id, surroundings)
-        case Role.REVIEWER:
-            return Reviewer(agent_id, surroundings, caution=FileCaution() if used else None)
-        case Role.DEPLOYER:
-            history = RecalledHistory() if used else None
-            return Deployer(
-                agent_id,
-                surroundings,
-                risk=gate.risk,
-                calibrator=gate.calibrator,
-                policy=gate.policy,
-                history=history,
-            )
-        case Role.MONITOR:
-            return Monitor(agent_id, surroundings)
-        case _:
-            raise LabError(f"there is no agent of the role {role.value}; people answer at a desk")
-
-
 class Platform:
     """A team in a world. It starts the agents and submits tasks; it never tells anybody what to do.
 
@@ -255,6 +191,12 @@ class Platform:
         Makes a developer's knowledge of patterns on its memory.
     memory
         Makes a memory: one for all or one an agent, as the spec says.
+    rules
+        Which changes and incidents go to a person, whatever the gate says; none unless given.
+    answer_within_seconds
+        After which an escalation expires, see `autodev_lab.agents.HumanDesk`; never unless given.
+    questions_at_once
+        How many the human deals with at one time; all unless given.
     """
 
     def __init__(
@@ -269,6 +211,9 @@ class Platform:
         gate: Gate | None = None,
         patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
         memory: Callable[[], LinkedMemory] = InMemoryMemory,
+        rules: EscalationRules | None = None,
+        answer_within_seconds: float | None = None,
+        questions_at_once: int | None = None,
     ) -> None:
         self.runtime: Runtime = runtime or VirtualRuntime(seed=stable_seed(seed, "scheduler"))
         bus = InMemoryEventBus(self.runtime)
@@ -285,7 +230,17 @@ class Platform:
 
         def member(role: Role, number: int = 1) -> Agent:
             name = f"{role.value}-{number}"
-            return make_member(role, name, surroundings(), spec, solver=solver, gate=decider, patterns=keep)
+            return make_member(
+                role,
+                name,
+                surroundings(),
+                solver=solver,
+                gate=decider,
+                budget=spec.budget,
+                recalling=spec.recall == "used",
+                patterns=keep,
+                rules=rules,
+            )
 
         libraries: list[PatternLearner] = []
 
@@ -299,7 +254,9 @@ class Platform:
             *(member(role) for role in (Role.TESTER, Role.REVIEWER, Role.DEPLOYER, Role.MONITOR)),
         )
         self.libraries = tuple(libraries)
-        self.desk = HumanDesk(surroundings(), human)
+        self.desk = HumanDesk(
+            surroundings(), human, answer_within_seconds=answer_within_seconds, at_once=questions_at_once
+        )
 
     def run(
         self, tasks: Iterable[Task], progress: Callable[[int, int], None] | None = None
@@ -348,6 +305,9 @@ def run_stream(
     runtime: Runtime | None = None,
     patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
     memory: Callable[[], LinkedMemory] = InMemoryMemory,
+    rules: EscalationRules | None = None,
+    answer_within_seconds: float | None = None,
+    questions_at_once: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> StreamRun:
     """Run a stream with one team and join truth to what came out.
@@ -362,6 +322,8 @@ def run_stream(
         Judges changes after the run, and stands behind the Human twin. Agents never see it.
     human
         Who answers escalations; the twin with the spec's assumptions unless another is given.
+    rules, answer_within_seconds, questions_at_once
+        When and how the human is asked; see `Platform`.
 
     Returns
     -------
@@ -392,6 +354,9 @@ def run_stream(
         gate=gate,
         patterns=patterns,
         memory=memory,
+        rules=rules,
+        answer_within_seconds=answer_within_seconds,
+        questions_at_once=questions_at_once,
     )
     finished_at, states = platform.run((item.task for item in known), progress)
     records = sorted(

@@ -1,4 +1,4 @@
-"""Where things lie: experiments/, notebooks/ and data/ that ship with the lab, the cache, and the runs.
+"""Where things lie: experiments/, notebooks/, data/ and config/ that ship with the lab, the cache, and the runs.
 
 Files that hatch force-includes are absent from editable installs, so each shipped folder is looked for by explicit
 path, then beside the package in a checkout, then inside the installed package.
@@ -14,7 +14,7 @@ from autodev_lab.errors import LabError
 
 __all__ = ["FOLDERS", "cache_directory", "resource", "runs_directory"]
 
-FOLDERS = ("experiments", "notebooks", "data")
+FOLDERS = ("experiments", "notebooks", "data", "config")
 """The folders that ship with the lab."""
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -56,7 +56,9 @@ def resource(relative: str, explicit: Path | str | None = None) -> Path:
         return chosen.resolve()
     parts = Path(relative).parts
     if not parts or parts[0] not in FOLDERS or ".." in parts:
-        raise LabError(f"{relative} does not ship with the lab; name a file in experiments/, notebooks/ or data/")
+        raise LabError(
+            f"{relative} does not ship with the lab; name a file in experiments/, notebooks/, data/ or config/"
+        )
     checkout = _PACKAGE.parent
     if (checkout / "pyproject.toml").is_file() and (checkout / relative).exists():
         return checkout / relative

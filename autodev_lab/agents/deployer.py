@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from autodev_lab.agents.base import Agent, Move, Surroundings, last_result
+from autodev_lab.agents.escalating import escalated, evidence_of, facts_about
 from autodev_lab.agents.labels import COLLECTION, files_of, label_of, read_label, write_label
 from autodev_lab.agents.outcomes import outcome_of
 from autodev_lab.agents.recalled import RecalledHistory
@@ -18,17 +19,16 @@ from autodev_lab.records import (
     Change,
     Claim,
     Event,
-    Evidence,
+    HealthReport,
     Link,
     Outcome,
-    Plan,
-    Review,
     RiskAssessment,
     Role,
     RolloutStep,
     Stage,
-    TestReport,
+    Task,
 )
+from autodev_lab.rules import EscalationRules
 from autodev_lab.workflow import TERMINAL_STAGES
 
 __all__ = ["ROLLOUT_SHARES", "Deployer"]
@@ -53,6 +53,8 @@ class Deployer(Agent):
         collection, so deployers who share a memory learn together.
     history
         What became of similar changes, which are looked for in any case, does this to the risk; nothing unless given.
+    rules
+        What they hold for goes to a person, whatever the policy says; nothing unless given.
     """
 
     role: ClassVar[Role] = Role.DEPLOYER
@@ -67,12 +69,14 @@ class Deployer(Agent):
         calibrator: Calibrator,
         policy: Policy,
         history: RecalledHistory | None = None,
+        rules: EscalationRules | None = None,
     ) -> None:
         super().__init__(agent_id, surroundings)
         self._risk = risk
         self._calibrator = calibrator
         self._policy = policy
         self._history = history
+        self._rules = rules
         self._decided: dict[str, None] = {}
         self._cursor = -1
 
@@ -82,7 +86,7 @@ class Deployer(Agent):
         if change is None:
             raise LookupError(f"task {claim.task.id} reached deployment without a change")
         if claim.state.stage is Stage.APPROVED:
-            return self._decide(claim, change)
+            return await self._decide(claim, change)
         stage = _NEXT_ROLLOUT[claim.state.stage]
         share = ROLLOUT_SHARES[stage]
         report, _ = await self.call(lambda: self.environment.expose(claim.task, change, stage, share))
@@ -91,17 +95,10 @@ class Deployer(Agent):
             await self.call(lambda: (None, self.environment.rollback(claim.task, change)))
         return Move(stage if promoted else Stage.ROLLED_BACK, RolloutStep(claim.task.id, promoted, report))
 
-    def _decide(self, claim: Claim, change: Change) -> Move:
+    async def _decide(self, claim: Claim, change: Change) -> Move:
         self._catch_up()
         task, state = claim.task, claim.state
-        evidence = Evidence(
-            task,
-            change,
-            last_result(state, Plan),
-            last_result(state, TestReport),
-            last_result(state, Review),
-            state.reworks,
-        )
+        evidence = evidence_of(state, change)
         asking = self.asking(task)
         paths = dict.fromkeys(edit.path for edit in change.edits)
         query = " ".join((task.title, *paths))
@@ -114,9 +111,18 @@ class Deployer(Agent):
         decision = self._policy.decide(assessment, self.rng("decide", task.id, state.reworks))
         reasons = (*decision.reasons, score.reason) if score.reason else decision.reasons
         decision = replace(decision, reasons=reasons, retrieved=asking.noted)
+        if self._rules is not None:
+            incident = await self._incident(task)
+            decision = escalated(decision, self._rules.held(facts_about(state, change, assessment, incident)))
         self._decided[task.id] = None
-        escalated = decision.action is Action.REQUEST_REVIEW
-        return Move(Stage.ESCALATED if escalated else Stage.CLEARED, decision)
+        asks = decision.action is Action.REQUEST_REVIEW
+        return Move(Stage.ESCALATED if asks else Stage.CLEARED, decision)
+
+    async def _incident(self, task: Task) -> HealthReport | None:
+        """What the monitor saw of the change whose incident this task follows up."""
+        parent = await self.ledger.state(task.parent) if task.parent is not None else None
+        reports = [entry.result for entry in parent.history if isinstance(entry.result, HealthReport)] if parent else []
+        return reports[-1] if reports else None
 
     async def perceive(self, event: Event) -> None:
         """Write down what became of a change this deployer decided on."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import heapq
+import math
+
 from autodev_lab.agents.base import Surroundings
+from autodev_lab.errors import LabError
 from autodev_lab.protocols import Human
-from autodev_lab.records import Role, Stage, TaskState
+from autodev_lab.records import Claim, Decision, EscalationLevel, HumanAnswer, Role, Stage, TaskState
 
 __all__ = ["HumanDesk"]
 
 _DESK = "human-desk"
 _PATIENCE_SECONDS = 86_400.0
+
+_URGENCY = {EscalationLevel.IMMEDIATE: 0, EscalationLevel.HIGH_PRIORITY: 1, None: 2}
 
 
 class HumanDesk:
@@ -25,6 +31,18 @@ class HumanDesk:
         Under which the desk claims; desks that may be there at the same time need one each.
     patience_seconds
         How long an escalation that this desk took is kept from other desks, should this one fall silent.
+    answer_within_seconds
+        How long an escalation waits for its answer, from when it was escalated. Then its change is declined, and
+        recorded as expired: it is not deployed, and nothing is learned from it. An answer that comes later, or at that
+        very moment, changes nothing. None: it waits for ever.
+    at_once
+        Questions put before the human at one time; the others wait, *immediate* ones at the front, then those of *high
+        priority*, then the rest, each in the order in which they were escalated. None: all.
+
+    Raises
+    ------
+    LabError
+        If the time or the number is not above 0.
     """
 
     def __init__(
@@ -34,7 +52,13 @@ class HumanDesk:
         *,
         desk_id: str = _DESK,
         patience_seconds: float = _PATIENCE_SECONDS,
+        answer_within_seconds: float | None = None,
+        at_once: int | None = None,
     ) -> None:
+        if answer_within_seconds is not None and not 0 < answer_within_seconds < math.inf:
+            raise LabError(f"answer_within_seconds is {answer_within_seconds}; it must be a number above 0")
+        if at_once is not None and at_once < 1:
+            raise LabError(f"at_once is {at_once}; a person answers at least 1 question at a time")
         self._runtime = surroundings.runtime
         self._ledger = surroundings.ledger
         self._bus = surroundings.bus
@@ -42,7 +66,12 @@ class HumanDesk:
         self._human = human
         self._desk_id = desk_id
         self._patience_seconds = patience_seconds
-        self._waiting: dict[str, None] = {}
+        self._within = answer_within_seconds
+        self._at_once = math.inf if at_once is None else at_once
+        self._waiting: dict[str, float] = {}  # task and the moment at which it expires
+        self._queue: list[tuple[int, float, int, TaskState]] = []
+        self._queued = 0
+        self._asked = 0
         self.minutes = 0.0
 
     async def run(self) -> None:
@@ -53,19 +82,56 @@ class HumanDesk:
                 while (
                     claim := await self._ledger.claim(Role.HUMAN, self._desk_id, self._patience_seconds)
                 ) is not None:
-                    self._put(claim.state)
+                    self._put(claim)
+                self._ask_next()
                 await subscription.next(self._poll_seconds)  # a lost wake-up costs one poll, not the task
         finally:
             subscription.close()
 
-    def _put(self, state: TaskState) -> None:
+    def _put(self, claim: Claim) -> None:
+        state = claim.state
         if state.task.id in self._waiting:
             return
-        self._waiting[state.task.id] = None
-        self._runtime.spawn(self._ask(state), f"human {state.task.id}")
+        # by the ledger's clock alone: this machine's may be another
+        claimed_at = claim.lease.expires_at - self._patience_seconds
+        since, level = claimed_at, None
+        for entry in state.history:
+            if isinstance(entry.result, Decision):
+                since, level = entry.at, entry.result.escalation
+        heapq.heappush(self._queue, (_URGENCY[level], since, self._queued, state))
+        self._queued += 1
+        if self._within is None:
+            self._waiting[state.task.id] = math.inf
+        else:
+            left = min(self._within, max(0.0, self._within - (claimed_at - since)))
+            self._waiting[state.task.id] = self._runtime.now() + left
+            self._runtime.spawn(self._expire(state, self._within, left), f"human {state.task.id} deadline")
+        if math.isinf(self._at_once):
+            self._ask_next()
+
+    def _ask_next(self) -> None:
+        while self._queue and self._asked < self._at_once:
+            *_, state = heapq.heappop(self._queue)
+            if self._in_time(state):
+                self._asked += 1
+                self._runtime.spawn(self._ask(state), f"human {state.task.id}")
 
     async def _ask(self, state: TaskState) -> None:
         answer, _ = await self._runtime.call(lambda: self._human.answer(state))
         self.minutes += answer.cost
-        await self._ledger.answer(answer)
-        self._waiting.pop(state.task.id, None)
+        self._asked -= 1
+        self._ask_next()
+        if self._in_time(state):
+            await self._ledger.answer(answer)
+            self._waiting.pop(state.task.id, None)
+
+    async def _expire(self, state: TaskState, within: float, left: float) -> None:
+        await self._runtime.sleep(left)
+        if state.task.id in self._waiting:
+            reason = f"nobody answered within {within:g} s"
+            await self._ledger.answer(HumanAnswer(state.task.id, False, within, 0.0, reason, expired=True))
+            self._waiting.pop(state.task.id, None)
+
+    def _in_time(self, state: TaskState) -> bool:
+        """Whether an escalation still waits for its answer."""
+        return self._runtime.now() < self._waiting.get(state.task.id, -math.inf)

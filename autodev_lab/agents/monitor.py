@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import ClassVar
 
 from autodev_lab.agents.base import Agent, Move, Surroundings, last_result
+from autodev_lab.agents.escalating import facts_about, hastened
 from autodev_lab.records import Action, Attempt, Claim, Decision, HealthReport, Role, Stage, Task
+from autodev_lab.rules import EscalationRules, Moment
 
 __all__ = ["Monitor"]
 
@@ -22,16 +24,26 @@ class Monitor(Agent):
         How many follow-ups in a row an incident may open; bounded, so that a task cannot breed for ever.
     watch_seconds
         How long a change deployed *with monitoring* is watched before it is called healthy.
+    rules
+        An incident that those on production hold for is followed up ahead of others, and its follow-up says why;
+        nothing unless given. What failed is rolled back at once in any case: that waits for nobody.
     """
 
     role: ClassVar[Role] = Role.MONITOR
 
     def __init__(
-        self, agent_id: str, surroundings: Surroundings, *, max_depth: int = 1, watch_seconds: float = 120.0
+        self,
+        agent_id: str,
+        surroundings: Surroundings,
+        *,
+        max_depth: int = 1,
+        watch_seconds: float = 120.0,
+        rules: EscalationRules | None = None,
     ) -> None:
         super().__init__(agent_id, surroundings)
         self._max_depth = max_depth
         self._watch_seconds = watch_seconds
+        self._rules = rules.new_in(Moment.PRODUCTION) if rules is not None else None
 
     async def act(self, claim: Claim) -> Move:
         """Look at all production traffic; HEALTHY, or ROLLED_BACK with a follow-up task."""
@@ -46,7 +58,12 @@ class Monitor(Agent):
         if health.healthy:
             return Move(Stage.HEALTHY, health)
         await self.call(lambda: (None, self.environment.rollback(task, change)))
-        return Move(Stage.ROLLED_BACK, health, self._follow_up(task, report.failed))
+        follow_up = self._follow_up(task, report.failed)
+        if follow_up is not None and self._rules is not None:
+            assessment = last_result(claim.state, Decision).assessment
+            held = self._rules.held(facts_about(claim.state, change, assessment, health))
+            follow_up = hastened(follow_up, held)
+        return Move(Stage.ROLLED_BACK, health, follow_up)
 
     def _follow_up(self, task: Task, failed: tuple[str, ...]) -> Task | None:
         if task.depth >= self._max_depth:

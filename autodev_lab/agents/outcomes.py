@@ -16,15 +16,17 @@ def outcome_of(state: TaskState) -> Outcome | None:
 
     A change that a person declined counts as a failure: it is the label that the gate gets before anything has been
     deployed. The source is the person wherever one has answered, for what production shows afterwards it shows of
-    changes that the person let through. Truth plays no part here.
+    changes that the person let through. A change that nobody answered for in time was declined and shows nothing.
+    Truth plays no part here.
     """
     if state.stage not in TERMINAL_STAGES:
         return None
     changes = tuple(changes_of(state))
     decisions = [entry.result for entry in state.history if isinstance(entry.result, Decision)]
     deployed = any(entry.stage is Stage.PRODUCTION for entry in state.history)
-    success = _SHOWN.get(state.stage)
-    asked = any(isinstance(entry.result, HumanAnswer) for entry in state.history)
+    answers = [entry.result for entry in state.history if isinstance(entry.result, HumanAnswer)]
+    success = None if any(answer.expired for answer in answers) else _SHOWN.get(state.stage)
+    asked = bool(answers)
     source = LabelSource.PERSON if asked else LabelSource.PRODUCTION
     return Outcome(
         task_id=state.task.id,

@@ -1,6 +1,6 @@
-"""The findings of a report as the tables that the README shows, made from `claims.json` and from nothing else.
+"""The findings of reports as the tables that the documents show, made from `claims.json` files and from nothing else.
 
-``python -m autodev_lab.analysis.findings reports/claims.json`` prints them; a test holds the README against them.
+``python -m autodev_lab.analysis.findings reports/claims.json`` prints them; a test holds the documents against them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["findings", "main"]
 
 
 def findings(report: Mapping[str, object]) -> str:
-    """Verdicts, then what arms achieved and what pairs of arms differ by, run by run.
+    """Verdicts, if the report has any, then what arms achieved and what pairs of arms differ by, run by run.
 
     Parameters
     ----------
@@ -34,17 +34,13 @@ def findings(report: Mapping[str, object]) -> str:
     --------
     >>> claim = {"id": "more", "verdict": "not judged yet", "findings": []}
     >>> print(findings({"claims": [claim], "runs": []}))
-    | claim | verdict | estimate | interval | threshold | n |
-    |---|---|---|---|---|---|
-    | more | not judged yet |  |  |  |  |
+    None of the runs is about a registered claim.
     """
     try:
-        parts = [
-            table(
-                ("claim", "verdict", "estimate", "interval", "threshold", "n"),
-                [row for claim in _objects(report["claims"]) for row in _verdicts(claim)],
-            )
-        ]
+        verdicts = [row for claim in _objects(report["claims"]) for row in _verdicts(claim)]
+        parts = ["None of the runs is about a registered claim."]
+        if verdicts:
+            parts = [table(("claim", "verdict", "estimate", "interval", "threshold", "n"), verdicts)]
         for run in _objects(report["runs"]):
             parts += _run(run)
     except (KeyError, TypeError, ValueError) as error:
@@ -53,9 +49,6 @@ def findings(report: Mapping[str, object]) -> str:
 
 
 def _verdicts(claim: Mapping[str, object]) -> list[tuple[str, ...]]:
-    found = _objects(claim["findings"])
-    if not found:
-        return [(str(claim["id"]), str(claim["verdict"]), "", "", "", "")]
     return [
         (
             str(claim["id"]),
@@ -65,7 +58,7 @@ def _verdicts(claim: Mapping[str, object]) -> list[tuple[str, ...]]:
             _percent(one["threshold"], signed=one["kind"] != "share"),
             f"{one['n']} in {one['clusters']} packages",
         )
-        for one in found
+        for one in _objects(claim["findings"])
     ]
 
 
@@ -188,7 +181,7 @@ def _objects(value: object) -> Sequence[Mapping[str, object]]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the tables of a ``claims.json``."""
+    """Print the tables of one ``claims.json``."""
     try:
         (path,) = map(Path, arguments)
         print(findings(json.loads(path.read_text(encoding="utf-8"))))

@@ -6,6 +6,7 @@ import typer
 
 from autodev_lab.cli import cache as cache_command
 from autodev_lab.cli import chaos as chaos_command
+from autodev_lab.cli import config as config_command
 from autodev_lab.cli import export as export_command
 from autodev_lab.cli import init_r2r as init_r2r_command
 from autodev_lab.cli import patterns as patterns_command
@@ -45,6 +46,7 @@ app.command("agent")(told(processes_command.agent))
 app.command("up")(told(processes_command.up))
 app.command("status")(told(processes_command.status))
 app.add_typer(cache_command.app, name="cache")
+app.add_typer(config_command.app, name="config")
 app.command("init-r2r")(told(init_r2r_command.init_r2r))
 app.command("ui")(told(ui_command.ui))
 

@@ -115,6 +115,8 @@ def _evidence(kind: str, result: Entry) -> list[str]:
         assert isinstance(failed, list)
         return [f"{report['sampled']} exposure tests, {len(failed)} failed", *(f"- {test}" for test in failed[:5])]
     if kind == "HumanAnswer":
+        if result.get("expired"):
+            return [f"nobody answered within {float(str(result['seconds'])):.0f} s; not deployed"]
         answer = "approved" if result["approve"] else "declined"
         return [f"{answer} after {float(str(result['seconds'])):.0f} s, {result['cost']} person-minutes"]
     return []

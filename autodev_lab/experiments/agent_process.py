@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from autodev_lab.agents import HumanDesk, Surroundings, Timing
+from autodev_lab.agents.members import make_member
 from autodev_lab.chaos.team import WORKERS, ScriptedHuman, task_of
 from autodev_lab.decisions import HumanTwin
 from autodev_lab.environments.simulated import SimulatedEnvironment
@@ -23,7 +24,7 @@ from autodev_lab.experiments.world_simulated import SimulatedWorld
 from autodev_lab.experiments.worlds import World
 from autodev_lab.files import stable_seed
 from autodev_lab.memory import InMemoryMemory
-from autodev_lab.platform import TeamSpec, make_member
+from autodev_lab.platform import TeamSpec
 from autodev_lab.processes import Station, serve
 from autodev_lab.processes.serving import Maker, Worker
 from autodev_lab.protocols import EventBus, Ledger, LinkedMemory, Runtime
@@ -176,7 +177,8 @@ def _maker(role: Role, order: AgentOrder) -> tuple[Maker, Callable[[], None]]:
         surroundings = Surroundings(runtime, ledger, bus, world.environment, memory, order.seed, timing)
         if role is Role.HUMAN:
             return HumanDesk(surroundings, _twin(order, items, world), desk_id=agent_id)
-        return make_member(role, agent_id, surroundings, spec, solver=world.solver(spec, items), gate=spec.gate())
+        solver = world.solver(spec, items)
+        return make_member(role, agent_id, surroundings, solver=solver, gate=spec.gate(), budget=spec.budget)
 
     def close() -> None:
         world.close()

@@ -9,6 +9,7 @@ from autodev_lab.records.coordination import Claim, Event, Lease, Refusal, Refus
 from autodev_lab.records.gate import (
     Action,
     Decision,
+    EscalationLevel,
     Evidence,
     ExposureReport,
     HealthReport,
@@ -56,6 +57,7 @@ __all__ = [
     "Decision",
     "Diagnosis",
     "Edit",
+    "EscalationLevel",
     "Event",
     "Evidence",
     "ExposureReport",

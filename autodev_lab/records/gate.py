@@ -14,6 +14,7 @@ from autodev_lab.records.tasks import Task
 __all__ = [
     "Action",
     "Decision",
+    "EscalationLevel",
     "Evidence",
     "ExposureReport",
     "HealthReport",
@@ -36,6 +37,13 @@ class Action(StrEnum):
     AUTO_DEPLOY = "AUTO_DEPLOY"
     DEPLOY_WITH_MONITORING = "DEPLOY_WITH_MONITORING"
     REQUEST_REVIEW = "REQUEST_REVIEW"
+
+
+class EscalationLevel(StrEnum):
+    """How urgently something goes to a person, whatever the policy says."""
+
+    IMMEDIATE = "immediate"
+    HIGH_PRIORITY = "high_priority"
 
 
 class LabelSource(StrEnum):
@@ -168,6 +176,8 @@ class Decision:
         decides which check labels the change, so this is what corrects for the selection of labels.
     retrieved
         What the deployer asked its memory.
+    escalation
+        Level of the rule that sent the change to a person, or None if the policy alone decided.
     """
 
     task_id: str
@@ -178,6 +188,7 @@ class Decision:
     explored: bool = False
     propensity: float = 1.0
     retrieved: tuple[Retrieval, ...] = ()
+    escalation: EscalationLevel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +221,17 @@ class HealthReport:
 
 @dataclass(frozen=True, slots=True)
 class HumanAnswer:
-    """What a person (or the twin) answered to an escalation; ``seconds`` of latency, ``cost`` in person-minutes."""
+    """What a person (or the twin) answered to an escalation; ``seconds`` of latency, ``cost`` in person-minutes.
+
+    ``expired``: nobody answered in time, so the change is not deployed. It says nothing about the change.
+    """
 
     task_id: str
     approve: bool
     seconds: float
     cost: float
     reason: str = ""
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
