@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autodev_lab.agents import (
-    Agent,
-    Architect,
-    Deployer,
-    Developer,
-    HumanDesk,
-    Monitor,
-    Reviewer,
-    Surroundings,
-    Tester,
-    Timing,
-)
+from autodev_lab.agents import Agent, HumanDesk, Surroundings, Timing
+from autodev_lab.agents.members import make_member
 from autodev_lab.agents.outcomes import outcome_of
-from autodev_lab.agents.recalled import FileCaution, RecalledHistory
 from autodev_lab.decisions import PRODUCTION_POWER, Gate, HumanTwin, LabelQuality, check_gate_names, make_gate
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
-from autodev_lab.learning import PatternLibrary, SimilarFixes
+from autodev_lab.learning import PatternLibrary
 from autodev_lab.ledger.bus import InMemoryEventBus
 from autodev_lab.ledger.in_memory import InMemoryLedger
 from autodev_lab.memory import InMemoryMemory, SealedMemory
@@ -35,6 +24,7 @@ from autodev_lab.records import (
     Judgement,
     Outcome,
     PatternRecord,
+    Role,
     StreamItem,
     Task,
     TaskState,
@@ -231,7 +221,6 @@ class Platform:
         self._bus = bus
         self._spec = spec
         shared = SealedMemory(memory()) if spec.memory == "none" else memory()
-        used = spec.recall == "used"
         timing = Timing(spec.lease_seconds, spec.poll_seconds)
         decider = gate or spec.gate()
 
@@ -239,34 +228,32 @@ class Platform:
             home = memory() if spec.memory == "isolated" else shared
             return Surroundings(self.runtime, self.ledger, bus, environment, home, seed, timing)
 
-        architect = Architect("architect-1", surroundings(), budget=spec.budget)
-        homes = [surroundings() for _ in range(spec.developers)]
-        self.libraries = tuple(patterns(home.memory) for home in homes)
-        self.agents: tuple[Agent, ...] = (
-            architect,
-            *(
-                Developer(
-                    f"developer-{number}",
-                    home,
-                    solver=solver,
-                    patterns=library,
-                    similar=SimilarFixes() if used else None,
-                )
-                for number, (home, library) in enumerate(zip(homes, self.libraries, strict=True), start=1)
-            ),
-            Tester("tester-1", surroundings()),
-            Reviewer("reviewer-1", surroundings(), caution=FileCaution() if used else None),
-            Deployer(
-                "deployer-1",
+        def member(role: Role, number: int = 1) -> Agent:
+            name = f"{role.value}-{number}"
+            return make_member(
+                role,
+                name,
                 surroundings(),
-                risk=decider.risk,
-                calibrator=decider.calibrator,
-                policy=decider.policy,
-                history=RecalledHistory() if used else None,
+                solver=solver,
+                gate=decider,
+                budget=spec.budget,
+                recalling=spec.recall == "used",
+                patterns=keep,
                 rules=rules,
-            ),
-            Monitor("monitor-1", surroundings(), rules=rules),
+            )
+
+        libraries: list[PatternLearner] = []
+
+        def keep(home: Memory) -> PatternLearner:
+            libraries.append(patterns(home))
+            return libraries[-1]
+
+        self.agents: tuple[Agent, ...] = (
+            member(Role.ARCHITECT),
+            *(member(Role.DEVELOPER, number) for number in range(1, spec.developers + 1)),
+            *(member(role) for role in (Role.TESTER, Role.REVIEWER, Role.DEPLOYER, Role.MONITOR)),
         )
+        self.libraries = tuple(libraries)
         self.desk = HumanDesk(
             surroundings(), human, answer_within_seconds=answer_within_seconds, at_once=questions_at_once
         )

@@ -27,6 +27,7 @@ class Rule(StrEnum):
     STAGE_ORDER = "stage order"
     NO_LOST_TASK = "no lost task"
     DEAD_LETTER = "dead letter only after all tries"
+    DEPENDENCIES = "dependencies first"
     PROGRESS = "progress once faults stop"
     TRANSITION = "answers as the transition has them"
 
@@ -98,6 +99,7 @@ class _Known:
     held: bool = False
     tries: int = 0
     mover: str = "whoever submitted it"
+    after: tuple[str, ...] = ()
     done: list[tuple[Stage, object]] = field(default_factory=list)
 
 
@@ -128,8 +130,8 @@ class _Checker:
             case Take():
                 if isinstance(reply, Claim):
                     self._granted(reply)
-            case Submit(task):
-                self._submitted(task, call.caller)
+            case Submit(task, after):
+                self._submitted(task, call.caller, after)
             case Renew(task_id, fence, agent_id):
                 known = self._holding(task_id, fence, agent_id, "renewed")
                 if known is not None and isinstance(reply, Claim):
@@ -155,7 +157,7 @@ class _Checker:
             entry.result is not None and entry.result == result for entry in _history(self._states[request.task_id])
         )
 
-    def _submitted(self, task: Task, agent_id: str) -> None:
+    def _submitted(self, task: Task, agent_id: str, after: tuple[str, ...] = ()) -> None:
         if task.id in self._known:
             self._broken(
                 Rule.EFFECT_ONCE,
@@ -163,7 +165,7 @@ class _Checker:
                 agent_id,
                 f"{task.id} was accepted as a new task a second time, from {agent_id}",
             )
-        self._known[task.id] = _Known()
+        self._known[task.id] = _Known(after=after)
 
     def _granted(self, claim: Claim) -> None:
         lease, task_id = claim.lease, claim.task.id
@@ -198,10 +200,25 @@ class _Checker:
                 lease.agent_id,
                 f"{task_id} was given to the {lease.role} {lease.agent_id} as {claim.state.stage}, but {was}",
             )
+        waited_for = next((name for name in known.after if not self._healthy(name)), None)
+        if waited_for is not None:
+            self._broken(
+                Rule.DEPENDENCIES,
+                task_id,
+                lease.agent_id,
+                f"{lease.agent_id} was given {task_id}, which waits for {waited_for}, and that is not healthy yet",
+            )
         if known.held:
             known.tries += 1  # the lease before ran out
         known.fence, known.holder, known.held = lease.fence, lease.agent_id, True
         known.expires_at = lease.expires_at
+
+    def _healthy(self, task_id: str) -> bool:
+        """Whether a task, or the follow-up that took its place, was closed as healthy."""
+        known = self._known.get(task_id)
+        if known is None or known.stage is Stage.HEALTHY:
+            return known is not None
+        return known.stage in TERMINAL_STAGES and self._healthy(_follow_up(task_id))
 
     def _holding(self, task_id: str, fence: int, agent_id: str, did: str) -> _Known | None:
         """What is known of a task for its holder; who acts on it without holding it breaks mutual exclusion."""
@@ -266,8 +283,29 @@ class _Checker:
         for task_id in self._states.keys() - self._known.keys():
             self._broken(Rule.EFFECT_ONCE, task_id, "", f"the ledger holds {task_id}, which nobody submitted")
 
+    def _given_up(self, task_id: str, known: _Known) -> None:
+        """A task was abandoned because of one that it waited for: one of them must have ended otherwise."""
+        if known.fence or not any(self._failed(name) for name in known.after):
+            self._broken(
+                Rule.DEPENDENCIES,
+                task_id,
+                "",
+                f"{task_id} was abandoned because of what it waits for, {', '.join(known.after)}, but none has failed",
+            )
+
+    def _failed(self, task_id: str) -> bool:
+        """Whether a task ended otherwise than healthy and nothing took its place, or what did failed, too."""
+        state, follow_up = self._states.get(task_id), _follow_up(task_id)
+        if state is None or state.stage not in TERMINAL_STAGES or state.stage is Stage.HEALTHY:
+            return False
+        return follow_up not in self._states or self._failed(follow_up)
+
     def _ended(self, task_id: str, known: _Known, state: TaskState) -> None:
-        shown = [(entry.stage, entry.result) for entry in _history(state)]
+        entries = _history(state)
+        if known.after and entries and state.stage is Stage.ABANDONED and entries[-1].result is None:
+            self._given_up(task_id, known)
+            entries = entries[:-1]
+        shown = [(entry.stage, entry.result) for entry in entries]
         if shown != known.done:
             self._broken(
                 Rule.EFFECT_ONCE,
@@ -293,6 +331,12 @@ class _Checker:
                 "" if lease is None else lease.agent_id,
                 f"{task_id} is still {state.stage} at {self._ended_at:.0f}, long after the last fault, and {held}",
             )
+
+
+def _follow_up(task_id: str) -> str:
+    """Id of the task that may follow a task up."""
+    root, _, depth = task_id.partition("~")
+    return f"{root}~{int(depth or 0) + 1}"
 
 
 def _history(state: TaskState) -> Sequence[StageResult]:

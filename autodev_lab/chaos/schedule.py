@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,6 +23,7 @@ SUBMITTER = "submitter"
 LEASE_SECONDS = 30.0
 
 _TASKS = (1, 1, 2, 2)
+_WAITS = 0.4
 _WORKERS = (Role.ARCHITECT, Role.DEVELOPER, Role.TESTER, Role.REVIEWER, Role.DEPLOYER, Role.MONITOR)
 
 
@@ -38,11 +39,12 @@ class Mechanism(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """A task of the world: when it comes and how urgent it is."""
+    """A task of the world: when it comes, how urgent it is, and the tasks it waits for, which come before it."""
 
     id: str
     arrival: float
     priority: int = 0
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def draw_schedule(seed: int, index: int, disable: Mechanism | None = None, mix: 
         TaskPlan(f"t{number}", round(8.0 * rng.random(), 2), rng.randrange(2))
         for number in range(1, 1 + rng.choice(_TASKS))
     )
+    tasks = _some_wait(tasks, random.Random(stable_seed("dependencies", seed, index)))
     team = tuple(
         Member(f"{role}-{number}", role) for role in _WORKERS for number in range(1, 2 + (rng.random() < 0.25))
     )
@@ -100,6 +103,15 @@ def draw_schedule(seed: int, index: int, disable: Mechanism | None = None, mix: 
     hosts = [*(member.name for member in team), SUBMITTER]
     faults = draw_faults(rng, hosts, mix or FaultMix(lease_seconds=LEASE_SECONDS))
     return Schedule(own, tasks, team, faults, disable)
+
+
+def _some_wait(tasks: tuple[TaskPlan, ...], rng: random.Random) -> tuple[TaskPlan, ...]:
+    """Let some tasks wait for one that comes before; drawn apart, so that nothing else depends on it."""
+    order = sorted(tasks, key=lambda task: (task.arrival, task.id))
+    return tuple(
+        replace(task, after=(order[place - 1].id,)) if place and rng.random() < _WAITS else task
+        for place, task in enumerate(order)
+    )
 
 
 def write_schedule(path: Path, schedule: Schedule, broke: str) -> None:
@@ -150,6 +162,11 @@ def _check(schedule: Schedule, path: Path) -> None:
     tasks = [task.id for task in schedule.tasks]
     if len(set(names)) < len(names) or SUBMITTER in names or len(set(tasks)) < len(tasks):
         raise LabError(f"{path} names an agent or a task twice; each needs a name of its own")
+    known: set[str] = set()
+    for task in sorted(schedule.tasks, key=lambda task: (task.arrival, task.id)):
+        if not known.issuperset(task.after):
+            raise LabError(f"{path} lets {task.id} wait for a task that does not come before it; name one that does")
+        known.add(task.id)
     for fault in schedule.faults:
         host = getattr(fault, "host", SUBMITTER)
         if host not in names and host != SUBMITTER:

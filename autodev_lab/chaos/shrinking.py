@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 
 from autodev_lab.chaos.rules import Rule
-from autodev_lab.chaos.schedule import Schedule
+from autodev_lab.chaos.schedule import Schedule, TaskPlan
 from autodev_lab.chaos.world import ScheduleRun, run_schedule
 from autodev_lab.kernel.faults import Crash, Fault, Pause
 
@@ -79,10 +79,15 @@ def _fewer_faults(schedule: Schedule, breaks: Callable[[Schedule], bool]) -> Sch
 def _fewer_tasks(schedule: Schedule, breaks: Callable[[Schedule], bool]) -> Schedule:
     """Leave out tasks; an agent with less to do comes to the bad await at an earlier step, so steps are tried anew."""
     for task in schedule.tasks:
-        smaller = replace(schedule, tasks=tuple(one for one in schedule.tasks if one != task))
+        smaller = replace(schedule, tasks=tuple(_without(one, task.id) for one in schedule.tasks if one != task))
         found = next((candidate for candidate in _at_other_steps(smaller) if breaks(candidate)), None)
         schedule = schedule if found is None else found
     return schedule
+
+
+def _without(task: TaskPlan, gone: str) -> TaskPlan:
+    """A task that does not wait for one that is left out."""
+    return replace(task, after=tuple(name for name in task.after if name != gone))
 
 
 def _at_other_steps(schedule: Schedule) -> Iterator[Schedule]:
@@ -109,7 +114,10 @@ def _smaller_team(schedule: Schedule, breaks: Callable[[Schedule], bool]) -> Sch
 
 def _shorter(schedule: Schedule, breaks: Callable[[Schedule], bool]) -> Schedule:
     """Make faults shorter and earlier, and let tasks come at once."""
-    tasks = tuple(replace(task, arrival=0.0, priority=0) for task in schedule.tasks)
+    tasks = tuple(
+        replace(task, arrival=0.0 if not any(one.after for one in schedule.tasks) else task.arrival, priority=0)
+        for task in schedule.tasks
+    )
     if tasks != schedule.tasks and breaks(plainer := replace(schedule, tasks=tasks)):
         schedule = plainer
     for place in range(len(schedule.faults)):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
-from autodev_lab.agents import Agent, Move
+from autodev_lab.agents import Agent, Move, Surroundings
 from autodev_lab.protocols import Ledger, Runtime
 from autodev_lab.records import Claim, Cost, HumanAnswer, Plan, Role, Stage, Task, TaskKind, TaskState
 from autodev_lab.simulation import chance
@@ -47,14 +47,20 @@ class ScriptedAgent(Agent):
     ----------
     agent_id, surroundings
         As for every agent; the surroundings' seed is the schedule's.
+    pace
+        Seconds that the longest wait takes.
     """
+
+    def __init__(self, agent_id: str, surroundings: Surroundings, pace: float = 1.0) -> None:
+        super().__init__(agent_id, surroundings)
+        self._pace = pace
 
     async def act(self, claim: Claim) -> Move:
         """Wait, in two steps as real work does, and go where the draw leads; some work fails, some every time."""
         state, task = claim.state, claim.task
         seed, steps, fence = self._seed, len(state.history), claim.lease.fence
         work = chance(f"{seed} work {task.id} {fence}")
-        await self.runtime.sleep(work)
+        await self.runtime.sleep(self._pace * work)
         if work < _MISHAP or (state.stage is Stage.TESTED and chance(f"{seed} poison {task.id}") < _POISON):
             raise ArithmeticError("the work failed")
         await self.call(lambda: (None, Cost(seconds=_LONGEST_WORK_SECONDS * work**4)))
@@ -121,11 +127,13 @@ def task_of(name: str, arrival: float, priority: int, parent: Task | None = None
     )
 
 
-async def submit_all(runtime: Runtime, ledger: Ledger, tasks: tuple[Task, ...]) -> None:
+async def submit_all(
+    runtime: Runtime, ledger: Ledger, tasks: tuple[Task, ...], waits: Mapping[str, tuple[str, ...]]
+) -> None:
     """Where tasks come from: hands each to the ledger at its time; one that starts anew begins from the first."""
     waited = 0.0
     for task in tasks:
         if task.arrival > waited:
             await runtime.sleep(task.arrival - waited)
             waited = task.arrival
-        await ledger.submit(task)
+        await ledger.submit(task, waits.get(task.id, ()))

@@ -216,7 +216,8 @@ class _World:
         link = self._links[name]
         ledger = RemoteLedger(host, WatchedLedger(self._ledger, self._runtime.now, self._history, agent_id), link)
         if member is None:
-            host.spawn(submit_all(host, ledger, self._tasks), agent_id)
+            waits = {plan.id: plan.after for plan in self._schedule.tasks}
+            host.spawn(submit_all(host, ledger, self._tasks, waits), agent_id)
             return
         environment, memory = _unused()
         bus = LinkedBus(self._bus, agent_id, link)

@@ -36,13 +36,26 @@ def chaos(
     seed: Annotated[int, typer.Option(help="Which schedules.")] = 0,
     disable: Annotated[Disabled | None, typer.Option(help="Knock a mechanism out; the checker must notice.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    redis: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Real processes on this Redis; 'own' starts (and kills) one of its own."),
+    ] = None,
+    cycles: Annotated[int | None, typer.Option(help="Real processes: cycles of faults; 300.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where a counterexample goes; the runs.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Run small teams in virtual time under crashes, pauses, partitions, lost messages and wrong clocks.
 
     Ends with status 1 when a rule was broken; the shrunk counterexample is then in a file for `autodev-lab replay`.
+    With --redis or --cycles, agents are processes on a real Redis instead: these are killed, stopped and cut off.
     """
+    if redis is not None or cycles is not None:
+        if disable is not None:
+            raise LabError(
+                "--disable knocks a mechanism out of the ledger in virtual time; leave --redis and --cycles out"
+            )
+        _on_processes(redis, 300 if cycles is None else cycles, seed, out, as_json)
+        return
     from autodev_lab.chaos.campaign import run_campaign
     from autodev_lab.chaos.schedule import Mechanism
     from autodev_lab.resources import runs_directory
@@ -72,6 +85,36 @@ def chaos(
         if campaign.counterexample is not None:
             typer.echo(f"{campaign.broke}\nautodev-lab replay {campaign.counterexample}")
     if campaign.tally.violations:
+        raise typer.Exit(BROKEN)
+
+
+def _on_processes(redis: str | None, cycles: int, seed: int, out: Path | None, as_json: bool) -> None:
+    from autodev_lab.chaos.real_campaign import OWN, run_real_campaign
+    from autodev_lab.resources import runs_directory
+
+    progress = _Progress(cycles, "--cycles", "cycles")
+    try:
+        campaign = run_real_campaign(
+            cycles,
+            seed=seed,
+            redis=redis or OWN,
+            out=runs_directory() if out is None else out.expanduser(),
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    if as_json:
+        from autodev_lab.cli.output import print_json
+
+        print_json(campaign.as_json())
+    else:
+        struck = ", ".join(f"{count} {kind}" for kind, count in sorted(campaign.strikes.items()))
+        typer.echo(f"{campaign.cycles} cycles in {campaign.seconds:.0f} s on {campaign.redis}: {struck}")
+        typer.echo(f"{campaign.done} of {campaign.tasks} tasks closed, {campaign.dead} of them as dead letters")
+        typer.echo(f"{campaign.violations} promises broken in {campaign.steps} steps of {campaign.processes} processes")
+        if campaign.counterexample is not None:
+            typer.echo(f"{campaign.broke}\nall that is known of it: {campaign.counterexample}")
+    if campaign.violations:
         raise typer.Exit(BROKEN)
 
 
@@ -111,12 +154,13 @@ def replay(
 class _Progress:
     """Tells how far a campaign is, once it takes longer than a moment."""
 
-    def __init__(self, schedules: int) -> None:
+    def __init__(self, schedules: int, option: str = "--schedules", what: str = "schedules") -> None:
         import time
 
         if schedules < 1:
-            raise LabError(f"--schedules is {schedules}; it must be at least 1")
+            raise LabError(f"{option} is {schedules}; it must be at least 1")
         self._schedules = schedules
+        self._what = what
         self._clock = time.monotonic
         self._begun = time.monotonic()
         self._reporter: Reporter | None = None
@@ -128,7 +172,7 @@ class _Progress:
             from autodev_lab.experiments.progress import reporter
 
             self._reporter = reporter()
-            self._reporter.stage("schedules", self._schedules)
+            self._reporter.stage(self._what, self._schedules)
         self._reporter.update(done)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from autodev_lab.cli import init_r2r as init_r2r_command
 from autodev_lab.cli import mine as mine_command
 from autodev_lab.cli import patterns as patterns_command
 from autodev_lab.cli import power as power_command
+from autodev_lab.cli import processes as processes_command
 from autodev_lab.cli import report as report_command
 from autodev_lab.cli import rerun as rerun_command
 from autodev_lab.cli import run as run_command
@@ -45,6 +46,9 @@ app.command("rerun")(told(rerun_command.rerun))
 app.command("export")(told(export_command.export))
 app.command("chaos")(told(chaos_command.chaos))
 app.command("replay")(told(chaos_command.replay))
+app.command("agent")(told(processes_command.agent))
+app.command("up")(told(processes_command.up))
+app.command("status")(told(processes_command.status))
 app.add_typer(cache_command.app, name="cache")
 app.add_typer(config_command.app, name="config")
 app.command("init-r2r")(told(init_r2r_command.init_r2r))

@@ -25,6 +25,7 @@ _DATA = (
     "closed",
     "moving",
     "log",
+    "limits",
 )
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 

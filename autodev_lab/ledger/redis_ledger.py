@@ -78,6 +78,7 @@ class RedisLedger:
         self.server = server
         self.keys = ShardKeys(prefix, shard)
         self._keys = (self.keys.base,)
+        self._limits = json.dumps({"max_tries": max_tries})
         self._script = script_text(max_tries, max_open, work_length, log_length)
         self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self.map_version = 0
@@ -92,7 +93,8 @@ class RedisLedger:
         Raises
         ------
         LabError
-            If the server is unfit, or keys are there that no ledger of this version wrote.
+            If the server is unfit, keys are there that no ledger of this version wrote, or another client opened this
+            ledger with another `max_tries`: a task's last try must not depend on who counts.
         """
         await self.server.check()
         found = await self.server.command("GET", self.keys.schema)
@@ -110,6 +112,13 @@ class RedisLedger:
             raise LabError(
                 f"{self.server.shown} holds {found!r} under the prefix {self.keys.prefix!r}, and this version of "
                 f"autodev_lab keeps {SCHEMA!r}; use the version that wrote it, or another prefix"
+            )
+        await self.server.command("SET", self.keys.key("limits"), self._limits, "NX")
+        limits = await self.server.command("GET", self.keys.key("limits"))
+        if limits != self._limits:
+            raise LabError(
+                f"the ledger under the prefix {self.keys.prefix!r} on {self.server.shown} was made with {limits}, and "
+                f"this client has {self._limits}; give all clients the same"
             )
 
     # ------------------------------------------------------------------------------------------- the protocol
@@ -233,6 +242,20 @@ class RedisLedger:
             for role in Role
         }
 
+    async def stages(self) -> dict[Stage, int]:
+        """Tasks by stage, archived ones included; read page by page, so a million take seconds."""
+        counts: dict[Stage, int] = {}
+        cursor = "0"
+        while True:
+            answer = await self.server.command("HSCAN", self.keys.key("states"), cursor, "COUNT", _PAGE)
+            after, page = cast(tuple[object, dict[str, str]], answer)
+            for text in page.values():
+                stage = _stage_of(text)
+                counts[stage] = counts.get(stage, 0) + 1
+            cursor = str(after)
+            if cursor == "0":
+                return {stage: counts[stage] for stage in Stage if stage in counts}
+
     async def archive(self, path: Path) -> int:
         """Move closed tasks out of Redis to the end of a JSON-lines file; returns how many.
 
@@ -257,8 +280,7 @@ class RedisLedger:
         found = await self.server.command("HGET", self.keys.key("states"), task_id)
         if found is None:
             return None
-        text = str(found)
-        return Stage(text.removeprefix(_ARCHIVED) if text.startswith(_ARCHIVED) else json.loads(text)[0])
+        return _stage_of(str(found))
 
     # ------------------------------------------------------------------------------------- among several shards
 
@@ -311,6 +333,11 @@ class RedisLedger:
         answer = await self.server.script(self._script, self._sha, self._keys, (*fixed, *arguments))
         assert isinstance(answer, list)
         return answer
+
+
+def _stage_of(text: str) -> Stage:
+    """The stage of a packed state, archived or not."""
+    return Stage(text.removeprefix(_ARCHIVED) if text.startswith(_ARCHIVED) else json.loads(text)[0])
 
 
 def _state(answer: list[object]) -> TaskState | None:

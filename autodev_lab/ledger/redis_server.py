@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["MINIMUM_VERSION", "RedisServer", "without_password"]
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 MINIMUM_VERSION = (6, 2)
 """Oldest Redis the ledger was run on: its script tells the time and then writes, which needs effects replication."""
 
 _BACKOFF_LIMIT = 1.0
 _ANSWER_SECONDS = 5.0
+_TELL_AFTER_SECONDS = 1.0
 
 
 class _Client(Protocol):
@@ -121,18 +124,28 @@ class RedisServer:
         from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, RedisError, TimeoutError
 
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.patience
+        begun = loop.time()
+        deadline = begun + self.patience
         pause = 0.01
+        told = False
         while True:
             try:
-                return await action(cast(_Client, self._here()))
+                result = await action(cast(_Client, self._here()))
             except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError) as error:
                 if _is_final(error) or loop.time() + pause > deadline:
                     raise LabError(self._sentence(error)) from error
+                if not told and loop.time() - begun >= _TELL_AFTER_SECONDS:
+                    told = True
+                    reason = " ".join(str(error).split()) or type(error).__name__
+                    _log.warning("%s is away (%s); trying again for %g s", self.shown, reason, self.patience)
                 await asyncio.sleep(pause)
                 pause = min(_BACKOFF_LIMIT, 2.0 * pause)
             except RedisError as error:
                 raise LabError(self._sentence(error)) from error
+            else:
+                if told:
+                    _log.warning("%s is back after %.1f s", self.shown, loop.time() - begun)
+                return result
 
     async def check(self) -> None:
         """Refuse a server that is too old.

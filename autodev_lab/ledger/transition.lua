@@ -22,6 +22,7 @@
 --   closed       list     ids of closed tasks that are not archived, oldest first
 --   moving       hash     id -> [task, state, completed stages...] of a task on its way to another shard
 --   log          stream   every command that was carried out, trimmed
+--   limits       string   what all clients must agree on, as JSON (written when a client opens the ledger)
 --   work:<role>  stream   a wake-up for one idle agent of the role (a consumer group a role), trimmed
 --   news         channel  every stage that a task reaches
 -- ARGV
@@ -324,7 +325,7 @@ function commands.submit(id, task, rank, after, elsewhere, map_version)
   if MAX_OPEN and (tonumber(redis.call('HGET', COUNTS, 'open')) or 0) >= MAX_OPEN then
     return {'full'}
   end
-  note('command', 'submit', 'task', id, 'agent', client)
+  note('command', 'submit', 'task', id, 'agent', client, 'after', after)
   add(id, task, rank, waits)
   if #waits > 0 then
     settle(id)
@@ -343,7 +344,7 @@ function commands.claim(role, agent, lease_seconds)
   redis.call('ZREM', WAITING, first)
   s.fence, s.agent, s.expires = s.fence + 1, agent, now + tonumber(lease_seconds)
   redis.call('ZADD', LEASES, digits(s.expires), id)
-  note('command', 'claim', 'task', id, 'fence', s.fence, 'agent', agent, 'stage', s.stage)
+  note('command', 'claim', 'task', id, 'fence', s.fence, 'agent', agent, 'stage', s.stage, 'expires', digits(s.expires))
   granted = s.fence .. ' ' .. id
   return whole(id, s, save(id, s))
 end
@@ -354,6 +355,7 @@ function commands.renew(id, fence, agent, lease_seconds)
     return {refused}
   end
   s.expires = math.max(s.expires, now + tonumber(lease_seconds))
+  note('command', 'renew', 'task', id, 'fence', s.fence, 'agent', agent, 'expires', digits(s.expires))
   redis.call('ZADD', LEASES, digits(s.expires), id)
   return whole(id, s, save(id, s))
 end
@@ -372,7 +374,7 @@ function commands.complete(id, fence, agent, stage, result, follow_up, task, ran
   note('command', 'complete', 'task', id, 'fence', s.fence, 'agent', agent, 'stage', stage)
   advance(id, s, stage, agent, result, '')
   if follow_up ~= '' then
-    note('command', 'submit', 'task', follow_up, 'agent', agent)
+    note('command', 'submit', 'task', follow_up, 'agent', agent, 'after', '[]')
     add(follow_up, task, rank, {})
   end
   if is_closed(s) then

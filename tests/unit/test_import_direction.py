@@ -37,10 +37,11 @@ LEVELS = {
     "agents": 4,
     "configured": 5,
     "platform": 5,
-    "chaos": 5,
-    "experiments": 6,
-    "cli": 7,
-    "__init__": 7,
+    "processes": 5,
+    "chaos": 6,
+    "experiments": 7,
+    "cli": 8,
+    "__init__": 8,
 }
 
 # Rooms with rules of their own: exactly what each may import.

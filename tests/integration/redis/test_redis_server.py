@@ -310,3 +310,10 @@ def test_what_is_no_task_of_ours_is_told(redis_server):
         return error
 
     one_sentence(with_ledger(redis_server.url, use))
+
+
+def test_clients_that_count_tries_otherwise_are_refused(redis_server):
+    assert with_ledger(redis_server.url, submit_one, max_tries=3) is None
+    with pytest.raises(LabError) as error:
+        with_ledger(redis_server.url, submit_one, max_tries=4)
+    assert 'was made with {"max_tries": 3}, and this client has {"max_tries": 4}' in one_sentence(error)

@@ -161,3 +161,61 @@ def test_the_second_opinion_compares_the_end(story):
     history, states = story
     other = replace(states[0], reworks=1)
     assert "another state" in check_transition(history, (other,), 99.0, max_tries=3).sentence
+
+
+def waiting(*, ends, follow_up=None):
+    """A history in which u waits for t, which ends so; calls and states at the end."""
+    runtime = VirtualRuntime()
+    history: list[Call] = []
+    ledger = WatchedLedger(InMemoryLedger(runtime, InMemoryEventBus(runtime)), runtime.now, history, "x")
+
+    async def main():
+        await ledger.submit(task("t"))
+        await ledger.submit(task("u"), ["t"])
+        for role, stage in [
+            (Role.ARCHITECT, Stage.PLANNED),
+            (Role.DEVELOPER, Stage.PROPOSED),
+            (Role.TESTER, Stage.TESTED),
+            (Role.REVIEWER, Stage.APPROVED),
+            (Role.DEPLOYER, Stage.CLEARED),
+            (Role.DEPLOYER, Stage.CANARY),
+            (Role.DEPLOYER, Stage.STAGING),
+            (Role.DEPLOYER, Stage.PRODUCTION),
+            (Role.MONITOR, ends),
+        ]:
+            claim = await ledger.claim(role, "a", 10.0)
+            await ledger.complete(claim, stage, PLAN, follow_up if stage is ends else None)
+        last = await ledger.claim(Role.ARCHITECT, "last", 10.0)
+        return last, await ledger.states()
+
+    last, states = runtime.run(main())
+    return last, history, states
+
+
+def but_progress(history, states):
+    return [rule for rule in broken(history, states) if rule is not Rule.PROGRESS]
+
+
+def test_a_task_that_waits_is_given_once_the_other_is_healthy():
+    last, history, states = waiting(ends=Stage.HEALTHY)
+    assert last.task.id == "u"
+    assert but_progress(history, states) == []
+    early = [*history[:2], history[-1], *history[2:-1]]
+    assert Rule.DEPENDENCIES in broken(early, states)
+
+
+def test_a_task_that_waits_is_abandoned_with_the_other_and_not_without_a_cause():
+    last, history, states = waiting(ends=Stage.ROLLED_BACK)
+    assert last is None
+    assert broken(history, states) == []
+    unharmed = [replace(states[0], stage=Stage.HEALTHY), states[1]]
+    assert Rule.DEPENDENCIES in broken(history, unharmed)
+
+
+def test_a_follow_up_takes_the_place_of_what_is_waited_for():
+    last, history, states = waiting(ends=Stage.ROLLED_BACK, follow_up=task("t~1"))
+    assert last.task.id == "t~1"
+    assert but_progress(history, states) == []
+    given = replace(history[-1].reply, state=next(state for state in states if state.task.id == "u"))
+    history[-1].reply = given
+    assert Rule.DEPENDENCIES in broken(history, states)

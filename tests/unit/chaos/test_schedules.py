@@ -19,6 +19,7 @@ from autodev_lab.chaos.world import run_schedule
 from autodev_lab.cli.main import app
 from autodev_lab.errors import LabError
 from autodev_lab.kernel.faults import MessageDelay, Partition, Pause
+from autodev_lab.ledger import InMemoryLedger
 
 KINDS = {
     "crash",
@@ -50,6 +51,21 @@ def first_broken(mechanism, most=1000):
         if set(tally.rules) - {Rule.TRANSITION}:
             return tally.counterexample()
     raise AssertionError(f"{mechanism} is not found within {most} schedules")
+
+
+class EagerLedger(InMemoryLedger):
+    """A ledger that forgets what a task waits for."""
+
+    async def submit(self, task, after=()):
+        return await super().submit(task)
+
+
+def test_a_ledger_that_lets_no_task_wait_is_found():
+    rules = (
+        {violation.rule for violation in run_schedule(draw_schedule(1, index), EagerLedger).violations}
+        for index in range(30)
+    )
+    assert any(Rule.DEPENDENCIES in broken for broken in rules)
 
 
 def test_whole_ledgers_keep_every_promise_while_all_faults_happen():

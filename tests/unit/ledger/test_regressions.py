@@ -17,7 +17,8 @@ def in_memory():
 
 
 LEDGERS = {"in memory": in_memory}
-"""Makers of the worlds that must not have these failures; another ledger joins by a line here."""
+"""Makers of the worlds that must not have these failures; another ledger joins by a line here, or (Redis)
+by a `world` of its own."""
 
 
 @pytest.fixture(params=LEDGERS.values(), ids=LEDGERS.keys())
@@ -125,7 +126,7 @@ def test_a_message_that_ages_while_buffered_wakes_but_never_misleads(world):
         claim = await ledger.claim(Role.ARCHITECT, "quick", 10.0)
         await ledger.complete(claim, Stage.PLANNED, PLAN)
         await runtime.sleep(1000.0)
-        event = await subscription.next(0.0)
+        event = await subscription.next(1.0)
         return event, await ledger.claim(Role.ARCHITECT, "woken late", 10.0), await ledger.state("t")
 
     event, claim, state = runtime.run(main())
