@@ -20,6 +20,15 @@ from autodev_lab.workflow import TERMINAL_STAGES
 
 MODULE = "autodev_lab.chaos.agent_process"
 ROLES = tuple(Role)
+PATIENT = """
+import os, time
+
+def main(arguments):
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(0.05)
+    return 0
+"""
 
 
 def on(redis, use, prefix):
@@ -100,7 +109,7 @@ def test_a_process_that_dies_again_and_again_is_given_up_in_one_sentence(tmp_pat
 
 
 def test_a_nursery_that_is_killed_is_replaced_with_all_its_children(tmp_path):
-    (tmp_path / "patient.py").write_text("import time\n\n\ndef main(arguments):\n    time.sleep(60)\n    return 0\n")
+    (tmp_path / "patient.py").write_text(PATIENT)
 
     def nurse():
         nurseries.append(Nursery("patient", environment={"PYTHONPATH": str(tmp_path)}, log=tmp_path / "log"))
