@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autodev_lab.analysis.markdown import table
-from autodev_lab.analysis.wording import ends, percent, share_between
+from autodev_lab.analysis.wording import ends, measure_between, percent, share_between
 from autodev_lab.errors import LabError
 
 __all__ = ["findings", "main"]
@@ -124,7 +124,7 @@ def _study(run: Mapping[str, object]) -> list[str]:
     for arm, values in arms.items():
         told = [_object(values[name]) if name in values else None for name in names]
         rows.append(
-            (arm, *("" if one is None else share_between(_number(one["value"]), *_pair(one["ci"])) for one in told))
+            (arm, *("" if one is None else measure_between(_number(one["value"]), *_pair(one["ci"])) for one in told))
         )
     parts = [f"Run `{run['run_id']}`{_changed(run)}, a study of {run['study']}:", table(("arm", *names), rows)]
     contrasts = _objects(run["contrasts"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-__all__ = ["ends", "percent", "share", "share_between"]
+__all__ = ["ends", "measure_between", "percent", "share", "share_between"]
 
 
 def percent(value: float | None, *, signed: bool = True) -> str:
@@ -57,3 +57,16 @@ def share_between(value: float | None, low: float | None, high: float | None) ->
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return share(value)
     return f"{share(value)} [{max(0.0, low):.2f}, {min(1.0, high):.2f}]"
+
+
+def measure_between(value: float | None, low: float | None, high: float | None) -> str:
+    """A measure of any unit with its interval, if both ends are bounded.
+
+    Examples
+    --------
+    >>> measure_between(12.25, 11.0, 14.5), measure_between(0.25, None, None)
+    ('12.250 [11.00, 14.50]', '0.250')
+    """
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return share(value)
+    return f"{share(value)} [{low:.2f}, {high:.2f}]"
