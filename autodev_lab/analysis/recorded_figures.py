@@ -14,7 +14,7 @@ from autodev_lab.analysis.risk_coverage import curve
 
 __all__ = ["coverage_figure", "recorded_figures"]
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999")
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#000000", "#7f3b08")
 _POINTS = 400
 _FEWEST_SHOWN = 50
 

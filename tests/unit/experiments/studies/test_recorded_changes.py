@@ -20,7 +20,7 @@ from autodev_lab.experiments.studies.recorded_labels import Labels
 from autodev_lab.experiments.studies.recorded_policies import split_by_time, try_frozen, try_rolling
 
 ASKED = ("auc", "auc_within", "brier", "ece", "ece_null", "coverage", "success", "coverage_oracle", "worst_window")
-ARMS = ("deploy_all", "project", "project_lines", "boosting", "logistic_rolling", "random", "smallest_first")
+ARMS = ("deploy_all", "project_lines", "boosting", "random", "smallest_first")
 
 
 def folder(place: Path, *, n: int = 700, seed: int = 0, dated: bool = False, delay: float = 200.0) -> Path:
@@ -77,13 +77,13 @@ def test_every_policy_has_every_figure_pooled_and_by_project(result: RunResult) 
 
 def test_what_can_be_learned_is_learned_and_keeps_the_promise(result: RunResult) -> None:
     policies = result.summary["details"]["policies"]  # type: ignore[index]
-    best, table, project = (policies[arm]["pooled"] for arm in ("boosting", "project_lines", "project"))
-    assert best["auc"] > project["auc"] + 0.1
+    best, table = (policies[arm]["pooled"] for arm in ("boosting", "project_lines"))
+    assert best["auc"] > 0.7
     assert best["coverage"] > 0.2 and best["success"] > 0.95
     assert best["coverage"] <= best["coverage_oracle"]
     assert table["coverage"] > 0.0
     assert best["worst_window"] <= best["success"]
-    assert len(policies["logistic_rolling"]["pooled"]["certificates"]) == 1
+    assert len(best["certificates"]) == 1 and best["certificates"][0]["threshold"] is not None
 
 
 def test_controls_deploy_as_many_and_let_more_bugs_through(result: RunResult) -> None:
@@ -100,7 +100,7 @@ def test_its_figures_are_there_and_the_same_seed_gives_the_same(result: RunResul
     artifacts = result.summary["artifacts"]
     assert isinstance(artifacts, dict)
     assert {"figure_success_by_coverage", "figure_reliability_boosting"} <= set(artifacts)
-    asked = {"data": str(data), "arms": ("project_lines", "logistic_rolling"), "window_days": 60}
+    asked = {"data": str(data), "arms": ("deploy_all", "project_lines"), "window_days": 60}
     other = run_experiment("safety", profile="smoke", overrides=asked, out=tmp_path / "again", progress="quiet")
     ours = result.load().outcomes
     ours = ours[ours["arm"].isin(asked["arms"])].reset_index(drop=True)
