@@ -97,7 +97,7 @@ class RepositoryMaker:
         """Packages without built tasks; none with a task file."""
         parameters = plan.parameters
         if parameters.tasks:
-            items = _choose(read_task_file(parameters.tasks), plan)
+            items = _given(plan, directory)
             others = [item.task.id for item in items if not isinstance(item.truth, HistoricalTruth)]
             if parameters.shift == "history" and others:
                 raise LabError(
@@ -146,7 +146,7 @@ class RepositoryMaker:
         wanted = (*plan.parameters.packages, *plan.lesson_packages)
         if plan.parameters.tasks:
             wanted = plan.lesson_packages
-            items = _choose(read_task_file(plan.parameters.tasks), plan)
+            items = _given(plan, directory)
             hashes = {_truth(item).package_spec: _truth(item).package_hash for item in items}
             rows = [(name, "prebuilt", sum(item.task.package == name for item in items)) for name in _packages(items)]
         facts = [json.loads(_built(directory, name).read_text("utf-8")) for name in wanted]
@@ -208,6 +208,16 @@ def read_task_file(name: str) -> tuple[StreamItem, ...]:
         raise LabError(f"{path} holds no tasks; build some with `autodev-lab tasks build`")
     for item in items:
         _truth(item)
+    return items
+
+
+def _given(plan: Plan, directory: RunDirectory) -> tuple[StreamItem, ...]:
+    """What was chosen from the task file; kept with the run, which then needs the file no more, wherever it goes on."""
+    kept = directory.path / "tasks" / "given.jsonl"
+    if kept.exists():
+        return read_tasks(kept)
+    items = _choose(read_task_file(plan.parameters.tasks), plan)
+    write_tasks(kept, items)
     return items
 
 
