@@ -125,15 +125,15 @@ def run_agent(order: AgentOrder, url: str, *, supervised: bool = False) -> str:
     """
     role = Role(order.role)
     make, close = _maker(role, order)
-    station = Station(
-        url,
-        order.prefix,
-        order.max_tries,
-        patience=order.patience,
-        grace_seconds=order.grace_seconds,
-        supervised=supervised,
-    )
     try:
+        station = Station(
+            url,
+            order.prefix,
+            order.max_tries,
+            patience=order.patience,
+            grace_seconds=order.grace_seconds,
+            supervised=supervised,
+        )
         return serve(role, make, station)
     finally:
         close()
@@ -157,7 +157,9 @@ def _maker(role: Role, order: AgentOrder) -> tuple[Maker, Callable[[], None]]:
     """How the worker is made, and how its world is closed."""
     timing = Timing(order.lease_seconds, order.poll_seconds)
     if order.environment == "scripted":
-        logging.getLogger("autodev_lab.agents.base").setLevel(logging.CRITICAL)  # mishaps are part of the script
+        logger = logging.getLogger("autodev_lab.agents.base")
+        before = logger.level
+        logger.setLevel(logging.CRITICAL)  # mishaps are part of the script
 
         def scripted(agent_id: str, runtime: Runtime, ledger: Ledger, bus: EventBus) -> Worker:
             idle, memory = SimulatedEnvironment(()), InMemoryMemory()
@@ -166,7 +168,7 @@ def _maker(role: Role, order: AgentOrder) -> tuple[Maker, Callable[[], None]]:
                 return HumanDesk(surroundings, ScriptedHuman(order.seed), desk_id=agent_id)
             return WORKERS[role](agent_id, surroundings, order.pace)
 
-        return scripted, lambda: None
+        return scripted, lambda: logger.setLevel(before)
 
     items = _items(order)
     world = _world(order, items)
