@@ -24,7 +24,7 @@ from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyPlan
 from autodev_lab.experiments.studies.study import Clocks, Details, Foreseen, Measured, Options, Progress
 from autodev_lab.experiments.studies.tables import rows_schema, table_of
-from autodev_lab.experiments.studies.team_inputs import TeamParameters, assemble_routes, packages_of, routes_in
+from autodev_lab.experiments.studies.team_inputs import RouteStudy, TeamParameters, packages_of, routes_in
 from autodev_lab.experiments.teamwork.decentralised import run_decentralised
 from autodev_lab.experiments.teamwork.layout import Seat, seats
 from autodev_lab.experiments.teamwork.orchestrated import run_orchestrated
@@ -82,7 +82,7 @@ class _Arm:
         return (*(seat.name for seat in team), LEDGER, *((ORCHESTRATOR,) if self.coordination == _PUSHES else ()))
 
 
-class CoordinationStudy:
+class CoordinationStudy(RouteStudy):
     """Every arm works off the same tasks: all at once, then as they arrive, then with each process killed in turn.
 
     See `Study`.
@@ -111,19 +111,6 @@ class CoordinationStudy:
     def lacks(self, options: Options) -> str:
         """See `Study`."""
         return ""
-
-    def to_build(self, plan: StudyPlan, directory: RunDirectory) -> tuple[tuple[str, ...], int]:
-        """Nothing is built a package."""
-        return (), 0
-
-    def build(
-        self, plan: StudyPlan, package: str, directory: RunDirectory, settings: Settings, progress: Progress
-    ) -> None:
-        """Nothing is built a package."""
-
-    def assemble(self, plan: StudyPlan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
-        """Copy the routes, so that the run stands by itself."""
-        return assemble_routes(_parameters(plan), directory)
 
     def foresee(self, plan: StudyPlan) -> Foreseen:
         """From the number of runs of a team."""

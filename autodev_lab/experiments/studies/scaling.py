@@ -23,7 +23,7 @@ from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyPlan
 from autodev_lab.experiments.studies.study import Clocks, Details, Foreseen, Measured, Options, Progress
 from autodev_lab.experiments.studies.tables import rows_schema, table_of
-from autodev_lab.experiments.studies.team_inputs import TeamParameters, assemble_routes, packages_of, routes_in
+from autodev_lab.experiments.studies.team_inputs import RouteStudy, TeamParameters, packages_of, routes_in
 from autodev_lab.experiments.teamwork.decentralised import run_decentralised
 from autodev_lab.experiments.teamwork.layout import seats
 from autodev_lab.experiments.teamwork.work import draw_jobs, mean_step_seconds, role_shares
@@ -37,7 +37,7 @@ GRAINS: Mapping[str, float | None] = {MEASURED: None, "1s": 1.0, "100ms": 0.1, "
 """Mean seconds of a step by name; None is what the routes say. Routes are scaled as a whole, so that the mix stays."""
 
 GOOD = 0.9
-"""Efficiency that counts as good, as the issue has it."""
+"""Efficiency that counts as good, as the claim `scaling_to_twenty` has it."""
 
 _TASK_SECONDS = 0.001
 _ROW_BYTES = 150
@@ -52,7 +52,7 @@ class ScalingParameters(TeamParameters):
     replicates: int = Field(1, ge=1, le=1_000, description="streams of tasks a package")
 
 
-class ScalingStudy:
+class ScalingStudy(RouteStudy):
     """An arm is a number of agents; each works off the same tasks, all there at once, at every grain. See `Study`."""
 
     parameters = ScalingParameters
@@ -69,19 +69,6 @@ class ScalingStudy:
     def lacks(self, options: Options) -> str:
         """See `Study`."""
         return ""
-
-    def to_build(self, plan: StudyPlan, directory: RunDirectory) -> tuple[tuple[str, ...], int]:
-        """Nothing is built a package."""
-        return (), 0
-
-    def build(
-        self, plan: StudyPlan, package: str, directory: RunDirectory, settings: Settings, progress: Progress
-    ) -> None:
-        """Nothing is built a package."""
-
-    def assemble(self, plan: StudyPlan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
-        """Copy the routes, so that the run stands by itself."""
-        return assemble_routes(_parameters(plan), directory)
 
     def foresee(self, plan: StudyPlan) -> Foreseen:
         """From the number of runs of a team."""

@@ -24,7 +24,7 @@ from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyPlan
 from autodev_lab.experiments.studies.study import Clocks, Details, Foreseen, Measured, Options, Progress
 from autodev_lab.experiments.studies.tables import rows_schema, table_of
-from autodev_lab.experiments.studies.team_inputs import TeamParameters, assemble_routes, packages_of, routes_in
+from autodev_lab.experiments.studies.team_inputs import RouteStudy, TeamParameters, packages_of, routes_in
 from autodev_lab.experiments.teamwork.decentralised import run_decentralised
 from autodev_lab.experiments.teamwork.layout import Seat, seats
 from autodev_lab.experiments.teamwork.work import Job, draw_jobs, mean_step_seconds, role_shares
@@ -47,7 +47,7 @@ class ProcessesParameters(TeamParameters):
     replicates: int = Field(1, ge=1, le=1_000, description="streams of tasks a package")
 
 
-class ProcessesStudy:
+class ProcessesStudy(RouteStudy):
     """Each arm is a team of processes whose work is sleeping, on servers of its own. See `Study`.
 
     What processes achieve depends on the machine and is kept with the clocks; the outcomes have what virtual time
@@ -76,19 +76,6 @@ class ProcessesStudy:
         except LabError as error:
             return str(error)
         return ""
-
-    def to_build(self, plan: StudyPlan, directory: RunDirectory) -> tuple[tuple[str, ...], int]:
-        """Nothing is built a package."""
-        return (), 0
-
-    def build(
-        self, plan: StudyPlan, package: str, directory: RunDirectory, settings: Settings, progress: Progress
-    ) -> None:
-        """Nothing is built a package."""
-
-    def assemble(self, plan: StudyPlan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
-        """Copy the routes, so that the run stands by itself."""
-        return assemble_routes(_parameters(plan), directory)
 
     def foresee(self, plan: StudyPlan) -> Foreseen:
         """From how long the processes sleep."""

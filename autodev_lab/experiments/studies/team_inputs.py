@@ -11,14 +11,16 @@ from pydantic import Field
 
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.directory import RunDirectory, find_run
-from autodev_lab.experiments.studies.design import StudyParameters
+from autodev_lab.experiments.settings import Settings
+from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
+from autodev_lab.experiments.studies.study import Progress
 from autodev_lab.experiments.studies.tables import write_attrition
 from autodev_lab.experiments.teamwork.trial import Conditions
 from autodev_lab.experiments.teamwork.work import SCHEMA, Route, parse_routes, read_routes
 from autodev_lab.files import write_atomic
 from autodev_lab.resources import FOLDERS, resource, runs_directory
 
-__all__ = ["TeamParameters", "assemble_routes", "packages_of", "routes_in"]
+__all__ = ["RouteStudy", "TeamParameters", "assemble_routes", "packages_of", "routes_in"]
 
 
 class TeamParameters(StudyParameters):
@@ -47,6 +49,24 @@ class TeamParameters(StudyParameters):
             restart_seconds=self.restart_seconds,
             retry_seconds=self.retry_seconds,
         )
+
+
+class RouteStudy:
+    """What studies on routes share of `Study`: nothing is built, and a run keeps the routes it was given."""
+
+    def to_build(self, plan: StudyPlan, directory: RunDirectory) -> tuple[tuple[str, ...], int]:
+        """Nothing is built a package."""
+        return (), 0
+
+    def build(
+        self, plan: StudyPlan, package: str, directory: RunDirectory, settings: Settings, progress: Progress
+    ) -> None:
+        """Nothing is built a package."""
+
+    def assemble(self, plan: StudyPlan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
+        """Copy the routes, so that the run stands by itself."""
+        assert isinstance(plan.parameters, TeamParameters)
+        return assemble_routes(plan.parameters, directory)
 
 
 def packages_of(parameters: TeamParameters) -> Mapping[str, tuple[Route, ...]]:
