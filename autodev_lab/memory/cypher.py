@@ -32,6 +32,7 @@ _TOKEN = re.compile(
 _INTERNAL = frozenset(("_ID", "_SRC", "_DST"))
 _LEFT_BEHIND_SECONDS = 24 * 3600.0
 _BUFFER_BYTES = 256 * 2**20
+_MEMORY = "Unable to allocate memory"
 _OTHER = "Thing"
 
 
@@ -159,19 +160,39 @@ class CypherIndex:
         missing = [name for name in wanted if name not in given]
         if missing:
             raise LabError(f"the query has ${missing[0]}, but no parameter of this name was given; give it a value")
-        connection = self._connection()
+        names, rows = self._execute(cypher, {name: given[name] for name in wanted})
+        return tuple(dict(zip(names, (_plain(value) for value in row), strict=True)) for row in rows)
+
+    def _execute(self, cypher: str, given: dict[str, object]) -> tuple[list[str], list[list[object]]]:
+        """Columns and rows; once more on a new connection when memory ran out.
+
+        A connection keeps a plan for every text it was ever given, and some hundreds of different ones fill its memory.
+        """
         try:
-            result = connection.execute(cypher, {name: given[name] for name in wanted})
-            names, rows = result.get_column_names(), result.get_all()
-            result.close()
+            return self._once(cypher, given)
+        except RuntimeError as error:
+            if _MEMORY not in str(error):
+                raise LabError(self._one_sentence(error)) from error
+        self.close()
+        try:
+            return self._once(cypher, given)
         except RuntimeError as error:
             raise LabError(self._one_sentence(error)) from error
-        return tuple(dict(zip(names, (_plain(value) for value in row), strict=True)) for row in rows)
+
+    def _once(self, cypher: str, given: dict[str, object]) -> tuple[list[str], list[list[object]]]:
+        result = self._connection().execute(cypher, given)
+        names, rows = result.get_column_names(), result.get_all()
+        result.close()
+        return names, rows
 
     def _one_sentence(self, error: RuntimeError) -> str:
         text = str(error).partition("\n")[0].strip().rstrip(".")
         if "Interrupted" in text:
             return f"the query took longer than {self.timeout:g} s; ask for fewer hops, or for DISTINCT ids only"
+        if _MEMORY in text:
+            return (
+                f"the query takes more than {_BUFFER_BYTES // 2**20} MB; ask for fewer hops, or for DISTINCT ids only"
+            )
         return f"the query cannot be answered ({text}); correct the query"
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodev_lab.errors import LabError
+from autodev_lab.memory import cypher as engine
 from autodev_lab.memory.code_graph import CodeGraph
 from autodev_lab.memory.cypher import CypherIndex, check_reads_only
 from autodev_lab.memory.graph_store import GraphNode, GraphStore
@@ -130,6 +131,18 @@ def test_no_text_breaks_the_check(text):
         check_reads_only(text)
     except LabError as error:
         assert "\n" not in str(error)
+
+
+def test_more_different_queries_are_answered_than_a_connection_has_memory_for(graph, tmp_path, monkeypatch):
+    """The engine keeps a plan for every text, and these run out of memory without a new connection."""
+    monkeypatch.setattr(engine, "_BUFFER_BYTES", 32 * 2**20)
+    calls = "def one():\n    return 1\n\n\ndef two():\n    return one()\n\n\ndef three():\n    return two()\n"
+    (tmp_path / "code" / "calls.py").write_text(calls)
+    graph.update([tmp_path / "code"])
+    for number in range(60):
+        path = f"(:Function {{id: $id}})<-[:CALLS]-()<-[:CALLS]-(x{number})"
+        (row,) = graph.query(f"MATCH {path} RETURN DISTINCT x{number}.id AS id", {"id": "calls.one"})
+        assert row["id"] == "calls.three"
 
 
 def test_the_index_follows_the_store_and_leaves_one_file(graph, tmp_path):
