@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from autodev_lab.agents import Agent, HumanDesk, Surroundings, Timing
 from autodev_lab.agents.members import make_member
 from autodev_lab.agents.outcomes import outcome_of
-from autodev_lab.decisions import PRODUCTION_POWER, Gate, HumanTwin, LabelQuality, check_gate_names, make_gate
+from autodev_lab.decisions import PRODUCTION_POWER, Gate, HumanTwin, LabelQuality, Thresholds, check_gate_names
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
@@ -107,10 +107,10 @@ class TeamSpec:
                 raise LabError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
         check_gate_names(self.policy, self.risk, self.calibrator)
 
-    def gate(self) -> Gate:
-        """The team's gate, with nothing learned yet."""
+    def gate(self, thresholds: Thresholds | None = None) -> Gate:
+        """The team's gate, with nothing learned yet, under the policies' own thresholds unless others are given."""
         quality = LabelQuality(self.human_accuracy, self.production_power)
-        return make_gate(self.policy, self.risk, self.calibrator, quality=quality)
+        return (thresholds or Thresholds()).gate(self.policy, self.risk, self.calibrator, quality=quality)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autodev_lab.cli.run import Sandbox
+from autodev_lab.cli.settings_from_config import ConfigOption, with_counts
 from autodev_lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def agent(
     r2r: R2ROption = "",
     sandbox: SandboxOption = Sandbox.STRONG,
     offline: OfflineOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """Be one agent until SIGTERM or Ctrl-C: the step under way is finished, or its claim given up."""
     import logging
@@ -97,7 +99,8 @@ def agent(
 def up(
     redis: RedisOption,
     agents: Annotated[
-        str, typer.Option(metavar="ROLE=N,...", help="How many of each role; one of those not named.")
+        str,
+        typer.Option(metavar="ROLE=N,...", callback=with_counts, help="How many of each role; one of those not named."),
     ] = "",
     prefix: PrefixOption = "autodev",
     environment: WorldOption = World.REPOSITORY,
@@ -118,6 +121,7 @@ def up(
     r2r: R2ROption = "",
     sandbox: SandboxOption = Sandbox.STRONG,
     offline: OfflineOption = False,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start agents, start those anew that die, submit tasks; SIGTERM or Ctrl-C ends all of them gracefully.
@@ -159,7 +163,9 @@ def up(
         typer.echo(result.in_words())
 
 
-def status(redis: RedisOption, prefix: PrefixOption = "autodev", as_json: JsonOption = False) -> None:
+def status(
+    redis: RedisOption, prefix: PrefixOption = "autodev", config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
     """Show who is there by heartbeat, and tasks by stage, leases, queues, dead letters and shards; changes nothing."""
     import asyncio
 

@@ -13,9 +13,21 @@ from pydantic.fields import FieldInfo
 
 from autodev_lab.config.document import Key
 from autodev_lab.config.problems import did_you_mean
-from autodev_lab.config.schema import Allowed, Settings, section_at
+from autodev_lab.config.schema import Settings, section_at
+from autodev_lab.config.values import Allowed
 
-__all__ = ["MASK", "allowed_at", "field_at", "given", "is_secret", "meant_by", "reads_of", "shown"]
+__all__ = [
+    "MASK",
+    "allowed_at",
+    "field_at",
+    "given",
+    "is_optional",
+    "is_secret",
+    "meant_by",
+    "reads_of",
+    "shown",
+    "variable_of",
+]
 
 MASK = "********"
 """Stands for a secret."""
@@ -53,10 +65,20 @@ def is_secret(key: Key) -> bool:
     return field is not None and SecretStr in (field.annotation, *get_args(field.annotation))
 
 
-def reads_of(field: FieldInfo) -> str:
-    """What reads a key."""
-    extra = field.json_schema_extra
-    return str(extra.get("reads", "")) if isinstance(extra, dict) else ""
+def reads_of(field: FieldInfo) -> tuple[str, ...]:
+    """The commands that read a key."""
+    reads = _about(field, "reads")
+    return tuple(str(one) for one in reads) if isinstance(reads, list) else ()
+
+
+def variable_of(field: FieldInfo) -> str:
+    """The environment's variable whose value goes before that of every file; empty if there is none."""
+    return str(_about(field, "variable") or "")
+
+
+def is_optional(field: FieldInfo) -> bool:
+    """Whether what uses the key does without it."""
+    return bool(_about(field, "optional"))
 
 
 def shown(value: object) -> str:
@@ -108,6 +130,11 @@ def meant_by(value: object, allowed: str) -> str:
         return ""
     share = allowed.endswith("from 0 to 1") and 2 <= number <= 100
     return f"{number / 100:g}" if text.endswith("%") or share else f"{number:g}" if "," in text else ""
+
+
+def _about(field: FieldInfo, what: str) -> object:
+    extra = field.json_schema_extra
+    return extra.get(what) if isinstance(extra, dict) else None
 
 
 def _without_password(text: str) -> str:

@@ -35,6 +35,7 @@ from autodev_lab.decisions.rollout import (
     run_rollout,
 )
 from autodev_lab.decisions.rollout_targets import CommandTarget, EnvironmentTarget, GitHubTarget
+from autodev_lab.decisions.thresholds import Thresholds
 
 __all__ = [
     "CALIBRATOR_NAMES",
@@ -70,6 +71,7 @@ __all__ = [
     "SequentialRollout",
     "SmallestFirstPolicy",
     "StageRule",
+    "Thresholds",
     "audit_capital",
     "certify",
     "certify_mature",

@@ -25,6 +25,7 @@ from pydantic import (
 
 from autodev_lab.decisions import PRODUCTION_POWER, plugin_hashes
 from autodev_lab.errors import LabError
+from autodev_lab.experiments.governance import GovernedParameters
 from autodev_lab.experiments.resolving import Names, chosen_arms, explain, file_of, once_each, read_experiment, resolve
 from autodev_lab.files import stable_seed
 from autodev_lab.platform import TeamSpec
@@ -47,7 +48,7 @@ TWIN_SUFFIX = "_twin"
 """Appended to an arm's name where a twin needs a name of its own."""
 
 
-class Parameters(BaseModel):
+class Parameters(GovernedParameters):
     """Everything that `-p key=value` may change; profiles are partial sets of these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,109 @@
+"""What `platform_config.yaml` says of an experiment: the parameters that it sets, and what a run notes of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from autodev_lab.config import Configuration
+from autodev_lab.experiments.conduct import parameter_names
+
+__all__ = ["PARAMETERS", "Configured", "configured"]
+
+PARAMETERS: Mapping[str, str] = MappingProxyType(
+    {
+        "decision_engine.policy": "policy",
+        "decision_engine.auto_deploy_threshold": "auto_deploy_threshold",
+        "decision_engine.risk_threshold_high": "risk_threshold_high",
+        "decision_engine.risk_threshold_critical": "risk_threshold_critical",
+        "decision_engine.promise.success": "promise",
+        "decision_engine.promise.assurance": "assurance",
+        "decision_engine.answer_within_seconds": "answer_within_seconds",
+        "decision_engine.escalation_rules.immediate": "escalate_immediate",
+        "decision_engine.escalation_rules.high_priority": "escalate_high_priority",
+        "agents.developer.count": "developers",
+        "agents.deployer.max_complexity": "max_complexity",
+        "learning.memory_decay_rate": "memory_decay_rate",
+    }
+)
+"""The parameter of an experiment that a key sets, where the experiment has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What a configuration does to a run.
+
+    Parameters
+    ----------
+    file
+        Name of the file, without its folder.
+    read
+        Which file was read, for people.
+    parameters
+        Parameters that it sets: those its user's file or a variable gives, and not the lab's own file alone, for which
+        an experiment has its own.
+    keys
+        The same by key, as plain values. None of these keys holds a secret.
+    """
+
+    file: str
+    read: str
+    parameters: Mapping[str, object] = field(hash=False)
+    keys: Mapping[str, object] = field(hash=False)
+
+    @property
+    def words(self) -> str:
+        """For people, in one line."""
+        return f"{self.read}; {f'it sets {names}' if (names := ', '.join(self.keys)) else 'sets nothing of this run'}"
+
+    def as_json(self) -> dict[str, object]:
+        """What a run's provenance holds: no secret, and no place of this machine."""
+        return {"file": self.file, "keys": dict(self.keys)}
+
+
+def configured(
+    configuration: Configuration, experiment: str | Path, overrides: Mapping[str, object] | None = None
+) -> Configured:
+    """What a configuration sets of an experiment.
+
+    Parameters
+    ----------
+    configuration
+        Checked.
+    experiment
+        A name or a YAML file.
+    overrides
+        Parameters that the command line sets, which go before.
+
+    Raises
+    ------
+    LabError
+        If there is no such experiment.
+
+    Examples
+    --------
+    >>> from autodev_lab.config import load_config
+    >>> configured(load_config(environment={}), "learning").parameters
+    {}
+    """
+    known = parameter_names(experiment, overrides)
+    given = {
+        key: name
+        for key, name in PARAMETERS.items()
+        if configuration.given(key) and name in known and name not in (overrides or {})
+    }
+    values = {key: _plain(configuration.value(key)) for key in given}
+    values = {key: value for key, value in values.items() if value is not None}
+    return Configured(
+        configuration.path.name,
+        configuration.words,
+        {given[key]: value for key, value in values.items()},
+        values,
+    )
+
+
+def _plain(value: object) -> object:
+    """As JSON has it; rules as texts."""
+    return [str(one) for one in value] if isinstance(value, tuple) else value

@@ -1,0 +1,121 @@
+"""What governs every team of an experiment beside its arms: thresholds, escalation rules, waiting, fading.
+
+These parameters came after experiments had been registered. One that has its neutral value, under which a team is as it
+was, is not written down, so that a plan without any of them has the hash that it was registered with.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, TypedDict
+
+from pydantic import BaseModel, BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from autodev_lab.configured import half_life_of, with_limit
+from autodev_lab.decisions import Gate, Promise, Thresholds
+from autodev_lab.errors import LabError
+from autodev_lab.learning import PatternLibrary
+from autodev_lab.platform import TeamSpec
+from autodev_lab.protocols import Memory, PatternLearner
+from autodev_lab.rules import EscalationRules
+
+__all__ = ["GovernedParameters", "Governing"]
+
+_SPLIT = ";"
+
+
+def _read_rules(value: object) -> object:
+    """Rules as they are written when nothing is left to taste; a text has several, split by semicolons."""
+    if isinstance(value, str):
+        value = [one for one in value.split(_SPLIT) if one.strip()]
+    if not isinstance(value, Iterable):
+        return value
+    texts = [str(one) for one in value]
+    try:
+        return tuple(str(rule) for rule in EscalationRules.parse(texts).immediate)
+    except LabError as error:  # pydantic knows ValueError alone
+        raise ValueError(str(error)) from error
+
+
+def _read_seconds(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() in ("", "none", "never") else value
+
+
+Rules = Annotated[tuple[str, ...], BeforeValidator(_read_rules)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Governing(TypedDict):
+    """What `autodev_lab.platform.run_stream` takes of it; for one run, for the gate learns."""
+
+    gate: Gate
+    rules: EscalationRules | None
+    answer_within_seconds: float | None
+    patterns: Callable[[Memory], PatternLearner]
+
+
+class GovernedParameters(BaseModel):
+    """Parameters of every experiment with a team; `platform_config.yaml` may set them (`experiments.configuring`)."""
+
+    auto_deploy_threshold: Share = Field(0.8, description="confidence from which the learned policy deploys")
+    risk_threshold_high: Share = Field(0.5, description="risk below which the published policy deploys with monitoring")
+    risk_threshold_critical: Share = Field(0.8, description="risk from which a change goes to a person")
+    promise: float = Field(0.95, gt=0, lt=1, description="share of what it deploys that the certified policy promises")
+    assurance: float = Field(0.95, gt=0, lt=1, description="confidence of that promise")
+    escalate_immediate: Rules = Field((), description="rules, split by semicolons, that send to a person at once")
+    escalate_high_priority: Rules = Field((), description="rules, split by semicolons, that send to a person next")
+    max_complexity: float = Field(10.0, ge=0, le=10, description="complexity above which a change goes to a person")
+    answer_within_seconds: Annotated[float | None, BeforeValidator(_read_seconds)] = Field(
+        None, gt=0, allow_inf_nan=False, description="virtual seconds an escalation waits; never ends unless given"
+    )
+    memory_decay_rate: float = Field(
+        0.0, ge=0, lt=1, description="share of its weight that evidence on patterns loses with each attempt"
+    )
+
+    @model_validator(mode="after")
+    def _thresholds_are_in_order(self) -> GovernedParameters:
+        if self.risk_threshold_high > self.risk_threshold_critical:
+            raise ValueError(
+                f"risk_threshold_high is {self.risk_threshold_high:g} and above risk_threshold_critical, which is "
+                f"{self.risk_threshold_critical:g}"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        data: dict[str, object] = handler(self)
+        neutral = _neutral()
+        return {name: value for name, value in data.items() if name not in neutral or not _same(value, neutral[name])}
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What policies decide by."""
+        return Thresholds(
+            self.auto_deploy_threshold,
+            self.risk_threshold_high,
+            self.risk_threshold_critical,
+            Promise(self.promise, self.assurance),
+        )
+
+    def governing(self, team: TeamSpec) -> Governing:
+        """For one run of a team: its gate, with nothing learned yet, and the rest."""
+        rules = with_limit(
+            EscalationRules.parse(self.escalate_immediate, self.escalate_high_priority), self.max_complexity
+        )
+        half_life = half_life_of(self.memory_decay_rate)
+        return Governing(
+            gate=team.gate(self.thresholds),
+            rules=rules if rules != EscalationRules() else None,
+            answer_within_seconds=self.answer_within_seconds,
+            patterns=functools.partial(PatternLibrary, half_life=half_life),
+        )
+
+
+@functools.cache
+def _neutral() -> Mapping[str, object]:
+    return {name: field.default for name, field in GovernedParameters.model_fields.items()}
+
+
+def _same(value: object, neutral: object) -> bool:
+    return (tuple(value) if isinstance(value, list) else value) == neutral
