@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autodev_lab.agents import Agent, HumanDesk, Surroundings, Timing
 from autodev_lab.agents.members import make_member
 from autodev_lab.agents.outcomes import outcome_of
-from autodev_lab.decisions import PRODUCTION_POWER, Gate, HumanTwin, LabelQuality, Thresholds, check_gate_names
+from autodev_lab.decisions import (
+    PRODUCTION_POWER,
+    Gate,
+    HumanTwin,
+    LabelQuality,
+    Promise,
+    Thresholds,
+    check_gate_names,
+)
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
@@ -58,6 +66,8 @@ class TeamSpec:
         `autodev_lab.agents.recalled`.
     policy, risk, calibrator
         The gate; see `autodev_lab.decisions.make_gate`.
+    promise, confidence
+        What the policy ``certified`` promises: the share of what it deploys that is right, and how surely.
     budget
         Candidates a task may use, over all its attempts.
     human_accuracy, human_latency_seconds, human_minutes
@@ -83,6 +93,8 @@ class TeamSpec:
     policy: str = "published"
     risk: str = ""
     calibrator: str = ""
+    promise: float = 0.95
+    confidence: float = 0.95
     budget: int = 20
     human_accuracy: float = 0.9
     human_latency_seconds: float = 1800.0
@@ -105,12 +117,14 @@ class TeamSpec:
         ):
             if value not in allowed:
                 raise LabError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+        Promise(self.promise, self.confidence)
         check_gate_names(self.policy, self.risk, self.calibrator)
 
     def gate(self, thresholds: Thresholds | None = None) -> Gate:
-        """The team's gate, with nothing learned yet, under the policies' own thresholds unless others are given."""
+        """The team's gate, with nothing learned yet, by the usual thresholds unless others are given."""
         quality = LabelQuality(self.human_accuracy, self.production_power)
-        return (thresholds or Thresholds()).gate(self.policy, self.risk, self.calibrator, quality=quality)
+        known = replace(thresholds or Thresholds(), promise=Promise(self.promise, self.confidence))
+        return known.gate(self.policy, self.risk, self.calibrator, quality=quality)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from autodev_lab.decisions.audit import PromiseAudit, audit_capital
 from autodev_lab.decisions.calibration import BetaCalibrator, BinnedBetaCalibrator, PlattCalibrator
 from autodev_lab.decisions.calibrators import CALIBRATOR_NAMES, FittedCalibrator, fit_calibrator
-from autodev_lab.decisions.catalogue import Gate, check_gate_names, make_gate, plugin_hashes
+from autodev_lab.decisions.catalogue import CERTIFIED, Gate, check_gate_names, make_gate, plugin_hashes
 from autodev_lab.decisions.certified import CertifiedPolicy
 from autodev_lab.decisions.controls import (
     DeployReviewedPolicy,
@@ -39,6 +39,7 @@ from autodev_lab.decisions.thresholds import Thresholds
 
 __all__ = [
     "CALIBRATOR_NAMES",
+    "CERTIFIED",
     "PRODUCTION_POWER",
     "BetaCalibrator",
     "BinnedBetaCalibrator",

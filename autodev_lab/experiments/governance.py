@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, TypedDict
 
-from pydantic import BaseModel, BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from autodev_lab.configured import half_life_of, with_limit
-from autodev_lab.decisions import Gate, Promise, Thresholds
+from autodev_lab.decisions import Gate, Thresholds
 from autodev_lab.errors import LabError
 from autodev_lab.learning import PatternLibrary
 from autodev_lab.platform import TeamSpec
 from autodev_lab.protocols import Memory, PatternLearner
 from autodev_lab.rules import EscalationRules
 
-__all__ = ["GovernedParameters", "Governing"]
+__all__ = ["NEUTRAL", "GovernedParameters", "Governing"]
 
 _SPLIT = ";"
 
@@ -61,8 +62,6 @@ class GovernedParameters(BaseModel):
     auto_deploy_threshold: Share = Field(0.8, description="confidence from which the learned policy deploys")
     risk_threshold_high: Share = Field(0.5, description="risk below which the published policy deploys with monitoring")
     risk_threshold_critical: Share = Field(0.8, description="risk from which a change goes to a person")
-    promise: float = Field(0.95, gt=0, lt=1, description="share of what it deploys that the certified policy promises")
-    assurance: float = Field(0.95, gt=0, lt=1, description="confidence of that promise")
     escalate_immediate: Rules = Field((), description="rules, split by semicolons, that send to a person at once")
     escalate_high_priority: Rules = Field((), description="rules, split by semicolons, that send to a person next")
     max_complexity: float = Field(10.0, ge=0, le=10, description="complexity above which a change goes to a person")
@@ -82,22 +81,6 @@ class GovernedParameters(BaseModel):
             )
         return self
 
-    @model_serializer(mode="wrap")
-    def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        data: dict[str, object] = handler(self)
-        neutral = _neutral()
-        return {name: value for name, value in data.items() if name not in neutral or not _same(value, neutral[name])}
-
-    @property
-    def thresholds(self) -> Thresholds:
-        """What policies decide by."""
-        return Thresholds(
-            self.auto_deploy_threshold,
-            self.risk_threshold_high,
-            self.risk_threshold_critical,
-            Promise(self.promise, self.assurance),
-        )
-
     def governing(self, team: TeamSpec) -> Governing:
         """For one run of a team: its gate, with nothing learned yet, and the rest."""
         rules = with_limit(
@@ -105,17 +88,16 @@ class GovernedParameters(BaseModel):
         )
         half_life = half_life_of(self.memory_decay_rate)
         return Governing(
-            gate=team.gate(self.thresholds),
+            gate=team.gate(
+                Thresholds(self.auto_deploy_threshold, self.risk_threshold_high, self.risk_threshold_critical)
+            ),
             rules=rules if rules != EscalationRules() else None,
             answer_within_seconds=self.answer_within_seconds,
             patterns=functools.partial(PatternLibrary, half_life=half_life),
         )
 
 
-@functools.cache
-def _neutral() -> Mapping[str, object]:
-    return {name: field.default for name, field in GovernedParameters.model_fields.items()}
-
-
-def _same(value: object, neutral: object) -> bool:
-    return (tuple(value) if isinstance(value, list) else value) == neutral
+NEUTRAL: Mapping[str, object] = MappingProxyType(
+    {name: field.default for name, field in GovernedParameters.model_fields.items()}
+)
+"""The value of each parameter that leaves teams as they were."""
