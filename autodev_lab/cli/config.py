@@ -1,4 +1,4 @@
-"""`autodev-lab config`: what is wrong with a configuration, what holds, where it is from, and which command reads it."""
+"""`autodev-lab config`: what is wrong with a configuration, what holds, where it is from, which command reads it."""
 
 from __future__ import annotations
 
@@ -174,9 +174,10 @@ def _meanings(configuration: Configuration) -> list[str]:
 
     engine, learning = configuration.settings.decision_engine, configuration.settings.learning
     policy = policy_of(engine)
+    auto, high = engine.auto_deploy_threshold, engine.risk_threshold_high
     unread = {
-        f"auto_deploy_threshold, {engine.auto_deploy_threshold:g}, counts under the learned policy alone": LearnedPolicy,
-        f"risk_threshold_high, {engine.risk_threshold_high:g}, counts under the published policy alone": PublishedPolicy,
+        f"auto_deploy_threshold, {auto:g}, counts under the learned policy alone": LearnedPolicy,
+        f"risk_threshold_high, {high:g}, counts under the published policy alone": PublishedPolicy,
         "the promise counts under the certified policy, and in `assess`": CertifiedPolicy,
     }
     lines = []

@@ -185,7 +185,8 @@ class _Walker:
             return None
         try:
             return self._loader.construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError, OverflowError):
+        except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError):
+            # a tag of the user's makes the parser read what was never of that kind
             self._note(key, "has a value that YAML cannot read; mend it, or put a text in quotes", _place(node))
             return None
 

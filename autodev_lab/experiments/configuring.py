@@ -8,27 +8,31 @@ from pathlib import Path
 from types import MappingProxyType
 
 from autodev_lab.config import Configuration
+from autodev_lab.decisions import CERTIFIED
 from autodev_lab.experiments.conduct import parameter_names
+from autodev_lab.experiments.design import load_experiment
 
 __all__ = ["PARAMETERS", "Configured", "configured"]
 
-PARAMETERS: Mapping[str, str] = MappingProxyType(
+PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "decision_engine.policy": "policy",
-        "decision_engine.auto_deploy_threshold": "auto_deploy_threshold",
-        "decision_engine.risk_threshold_high": "risk_threshold_high",
-        "decision_engine.risk_threshold_critical": "risk_threshold_critical",
-        "decision_engine.promise.success": "promise",
-        "decision_engine.promise.assurance": "assurance",
-        "decision_engine.answer_within_seconds": "answer_within_seconds",
-        "decision_engine.escalation_rules.immediate": "escalate_immediate",
-        "decision_engine.escalation_rules.high_priority": "escalate_high_priority",
-        "agents.developer.count": "developers",
-        "agents.deployer.max_complexity": "max_complexity",
-        "learning.memory_decay_rate": "memory_decay_rate",
+        "decision_engine.policy": ("policy",),
+        "decision_engine.auto_deploy_threshold": ("auto_deploy_threshold",),
+        "decision_engine.risk_threshold_high": ("risk_threshold_high",),
+        "decision_engine.risk_threshold_critical": ("risk_threshold_critical",),
+        "decision_engine.promise.success": ("promise",),
+        "decision_engine.promise.assurance": ("confidence", "assurance"),
+        "decision_engine.answer_within_seconds": ("answer_within_seconds",),
+        "decision_engine.escalation_rules.immediate": ("escalate_immediate",),
+        "decision_engine.escalation_rules.high_priority": ("escalate_high_priority",),
+        "agents.developer.count": ("developers",),
+        "agents.deployer.max_complexity": ("max_complexity",),
+        "learning.memory_decay_rate": ("memory_decay_rate",),
     }
 )
-"""The parameter of an experiment that a key sets, where the experiment has it."""
+"""The parameter of an experiment that a key sets: the one of these names that the experiment has, if any."""
+
+_PROMISE = ("decision_engine.promise.success", "decision_engine.promise.assurance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +92,27 @@ def configured(
     >>> configured(load_config(environment={}), "learning").parameters
     {}
     """
-    known = parameter_names(experiment, overrides)
-    given = {
-        key: name
-        for key, name in PARAMETERS.items()
-        if configuration.given(key) and name in known and name not in (overrides or {})
-    }
-    values = {key: _plain(configuration.value(key)) for key in given}
-    values = {key: value for key, value in values.items() if value is not None}
+    known, before = parameter_names(experiment, overrides), overrides or {}
+    values: dict[str, object] = {}
+    names: dict[str, str] = {}
+    for key, candidates in PARAMETERS.items():
+        name = next((one for one in candidates if one in known), None)
+        value = _plain(configuration.value(key))
+        if name is not None and name not in before and value is not None and configuration.given(key):
+            values[key], names[key] = value, name
+    if "policy" in known and not _promises(experiment, {**{names[key]: values[key] for key in values}, **before}):
+        for key in _PROMISE:
+            values.pop(key, None)
     return Configured(
-        configuration.path.name,
-        configuration.words,
-        {given[key]: value for key, value in values.items()},
-        values,
+        configuration.path.name, configuration.words, {names[key]: value for key, value in values.items()}, values
     )
+
+
+def _promises(experiment: str | Path, asked: Mapping[str, object]) -> bool:
+    """Whether an arm of an experiment with a team has the policy that promises anything."""
+    found = load_experiment(experiment)
+    usual = asked.get("policy", found.parameters.get("policy"))
+    return any((arm.policy or usual) == CERTIFIED for arm in found.arms.values())
 
 
 def _plain(value: object) -> object:
