@@ -206,7 +206,8 @@ class _Resolver:
             return Problem(file, name, f"is taken from {', '.join(variables)}; allowed is {allowed}", place)
         if value is None:
             return Problem(file, name, f"has no value; allowed is {allowed}", place)
-        if key[0] == "integrations" or (isinstance(value, str) and "://" in value):  # it may be or hold a secret
+        # it may be or hold a secret
+        if key[0] == "integrations" or is_secret(key) or (isinstance(value, str) and "://" in value):
             return Problem(file, name, f"has a value that is not allowed; allowed is {allowed}", place)
         if detail["type"] == "value_error" and str(context.get("error", "")) == "twice":
             return Problem(file, name, "names something twice; name each once", place)

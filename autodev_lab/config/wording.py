@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -33,6 +34,9 @@ MASK = "********"
 """Stands for a secret."""
 
 _LONGEST = 40
+
+_TOKEN = re.compile(r"(?=[^\s]*[0-9])(?=[^\s]*[A-Za-z])[^\s]{16,}|(?:gh[a-z]|sk|lin|xox[a-z]|hf|glpat)[_-]\S{8,}")
+"""What is long, without a space, of letters and digits: a key that slipped into a wrong line, most often."""
 
 
 def field_at(key: Key) -> FieldInfo | None:
@@ -104,6 +108,8 @@ def given(value: object) -> str:
     """A value that is not allowed, as short as it takes to recognise it."""
     if value == []:
         return "an empty list"
+    if isinstance(value, str) and _TOKEN.fullmatch(value.strip()):
+        return "something that looks like a secret"
     text = repr(value) if isinstance(value, str) else "empty" if value is None else shown(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
