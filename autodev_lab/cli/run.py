@@ -54,7 +54,8 @@ def run(
         from autodev_lab.experiments.configuring import configured
 
         sets = configured(configuration(), experiment, overrides)
-        typer.echo(sets.words, err=True)
+        if not configuration().shipped:
+            typer.echo(sets.words, err=True)
         asked = {**sets.parameters, **overrides}
         need = need_of(plan_of(experiment, profile=profile, seed=seed, overrides=asked), workers=workers)
         if as_json:

@@ -134,7 +134,9 @@ def _read(context: typer.Context, value: str | None) -> str | None:
         raise typer.Exit(error.exit_code) from error
     before = _READ.set(found)
     context.call_on_close(lambda: _READ.reset(before))
-    context.default_map = {**(context.default_map or {}), **options_from(command, found)}
+    several = {option.name for option in context.command.params if getattr(option, "multiple", False)}
+    values = {name: [one] if name in several else one for name, one in options_from(command, found).items()}
+    context.default_map = {**(context.default_map or {}), **values}
     if not found.shipped and command != "run":  # a run says it with what the file sets
         print(found.words, file=sys.stderr)
     _export(context, variables_from(command, found))

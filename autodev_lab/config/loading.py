@@ -60,7 +60,7 @@ def _found(explicit: Path | str | None, variables: Mapping[str, str]) -> tuple[P
     if chosen is None:
         if Path(HERE).is_file():
             return Path(HERE).absolute(), "in this folder"
-        return resource(_SHIPPED), f"the lab's own: no file was named, {VARIABLE} is not set, and no {HERE} is here"
+        return resource(_SHIPPED), f"the lab's own (no --config, {VARIABLE} or {HERE})"
     path = Path(chosen).expanduser()
     said = "" if explicit is not None else f"{VARIABLE} says {path}, and "
     if path.is_dir():

@@ -60,7 +60,8 @@ class Configured:
     @property
     def words(self) -> str:
         """For people, in one line."""
-        return f"{self.read}; {f'it sets {names}' if (names := ', '.join(self.keys)) else 'sets nothing of this run'}"
+        names = ", ".join(self.keys)
+        return f"{self.read}; {f'it sets {names}' if names else 'no key of it sets anything here'}"
 
     def as_json(self) -> dict[str, object]:
         """What a run's provenance holds: no secret, and no place of this machine."""

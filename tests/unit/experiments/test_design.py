@@ -160,7 +160,7 @@ def test_every_profile_of_every_experiment_makes_a_plan() -> None:
         ("quick", {"budget": "2.5"}, "budget is '2.5'"),
         ("quick", {"developers": -1}, "developers is -1"),
         ("quick", {"arms": "solo"}, "no arm 'solo'; choose among single"),
-        ("quick", {"colour": "red"}, "'colour' is not a parameter; choose among arms"),
+        ("quick", {"colour": "red"}, "'colour' is not a parameter; choose among answer_within_seconds, arms"),
         ("quick", {"packages": "toolz,toolz"}, "named twice"),
         ("quick", {"environment": "mars"}, "'repository' or 'simulated'"),
         ("quick", {"policy": "none"}, "choose one of published"),
