@@ -129,7 +129,7 @@ def _tell(found: Assessment) -> None:
 
 
 def _draw(found: Assessment, path: Path) -> None:
-    from autodev_lab.experiments.assessing import assessment_figure
+    from autodev_lab.experiments.assessing.figure import assessment_figure
     from autodev_lab.files import write_atomic
 
     stream = io.BytesIO()

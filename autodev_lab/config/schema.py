@@ -121,7 +121,8 @@ class MemorySettings(Section):
 
     backend: Literal["in_memory", "r2r"] = _key(
         "`r2r`: agents that are processes have R2R as everybody's memory, and studies of memories measure it too; "
-        "`in_memory`: each process has its own. A team in virtual time keeps its memory in its process under either",
+        "`in_memory`: each process has its own, and studies measure R2R only where AUTODEV_R2R_URL is set. A team in "
+        "virtual time keeps its memory in its process under either",
         "run",
         "up",
         "agent",
