@@ -39,7 +39,7 @@ def judge_file(question: Question, *, table: Path | None, kept: Path) -> Path:
     Examples
     --------
     >>> judge_file(Question(365.0, "boosting", Promise()), table=Path("changes.parquet"), kept=Path("kept")).name
-    'changes.parquet.judge-f11d89b8.json'
+    'changes.parquet.judge-f0ed14c3.json'
     """
     name = f"judge-{question.digest}.json"
     return kept / name if table is None else table.with_name(f"{table.name}.{name}")
