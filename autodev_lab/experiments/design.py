@@ -39,9 +39,14 @@ __all__ = [
     "make_plan",
 ]
 
-_NEUTRAL: Mapping[str, object] = {"recall": "noted"}
+_NEUTRAL: Mapping[str, object] = {"recall": "noted", "rollout": "fixed", "traffic_noise": 0.0}
 """Options that came after arms had been registered, and the value that leaves an arm as it was: it is not written
-down, so that an arm which does without the option has the hash that it was registered with."""
+down, so that a run which does without the option has the hash that it was registered with."""
+
+
+def _written(data: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in data.items() if name not in _NEUTRAL or value != _NEUTRAL[name]}
+
 
 TWIN_SUFFIX = "_twin"
 """Appended to an arm's name where a twin needs a name of its own."""
@@ -83,6 +88,13 @@ class Parameters(BaseModel):
         PRODUCTION_POWER, ge=0, le=1, description="share of wrong changes that production shows, as the gate assumes"
     )
     human_minutes: float = Field(15.0, ge=0, allow_inf_nan=False, description="person-minutes an answer costs")
+    traffic_noise: float = Field(
+        0.0, ge=0, lt=1, description="share of requests that fail whatever the change does, in arms judged on traffic"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return _written(handler(self))
 
     @model_validator(mode="after")
     def _pool_holds_the_sample(self) -> Parameters:
@@ -124,6 +136,8 @@ class Arm(BaseModel):
 
     An arm that names a `policy` has the risk model and calibrator that go with it unless it names them as well; an arm
     that names no policy has the gate of the parameters but for what it names.
+
+    `rollout` is ``fixed``, or a name that `autodev_lab.decisions.make_rollout` takes: stages are judged on traffic.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -137,11 +151,11 @@ class Arm(BaseModel):
     policy: str = ""
     risk: str = ""
     calibrator: str = ""
+    rollout: Literal["fixed", "at_once", "first_failure", "mann_whitney", "sequential"] = "fixed"
 
     @model_serializer(mode="wrap")
     def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        data: dict[str, object] = handler(self)
-        return {name: value for name, value in data.items() if name not in _NEUTRAL or value != _NEUTRAL[name]}
+        return _written(handler(self))
 
     def team(self, parameters: Parameters) -> TeamSpec:
         """The team this arm stands for under the parameters."""
@@ -155,6 +169,8 @@ class Arm(BaseModel):
             policy=self.policy or parameters.policy,
             risk=self.risk or (parameters.risk if inherits else ""),
             calibrator=self.calibrator or (parameters.calibrator if inherits else ""),
+            rollout=self.rollout,
+            traffic_noise=parameters.traffic_noise,
             budget=parameters.budget,
             human_accuracy=parameters.human_accuracy,
             human_latency_seconds=parameters.human_latency_seconds,

@@ -56,11 +56,12 @@ def _summary_metrics(summary: Mapping[str, object]) -> dict[str, float]:
         named = {"estimate": claim["estimate"], "low": claim["ci"][0], "high": claim["ci"][1]}
         named["noise_floor"] = claim["noise_floor"]
         metrics.update({f"claim.{claim['id']}.{name}": float(v) for name, v in named.items() if v is not None})
-    gates = summary.get("gates", [])
-    assert isinstance(gates, list)
-    for gate in gates:
-        plain = {name: value for name, value in gate.items() if isinstance(value, int | float)}
-        metrics.update({f"gate.{gate['arm']}.{name}": float(value) for name, value in plain.items()})
+    for kind in ("gate", "rollout"):
+        summed = summary.get(f"{kind}s", [])
+        assert isinstance(summed, list)
+        for one in summed:
+            plain = {name: value for name, value in one.items() if isinstance(value, int | float)}
+            metrics.update({f"{kind}.{one['arm']}.{name}": float(value) for name, value in plain.items()})
     return metrics
 
 
