@@ -12,7 +12,7 @@ from autodev_lab.agents.outcomes import outcome_of
 from autodev_lab.agents.recalled import RecalledHistory
 from autodev_lab.agents.rolling_out import JudgedRollouts, stage_after
 from autodev_lab.decisions import ROLLOUT_SHARES, Rollout, lines_of
-from autodev_lab.protocols import Calibrator, LearningPolicy, Policy, RiskModel
+from autodev_lab.protocols import Calibrator, CertifyingPolicy, LearningPolicy, Policy, RiskModel
 from autodev_lab.records import (
     Action,
     Attempt,
@@ -110,9 +110,10 @@ class Deployer(Agent):
             score = self._history.applied(score, past)
         confidence = self._calibrator.confidence(score.risk)
         assessment = RiskAssessment(task.id, score.factors, score.risk, confidence, lines_of(evidence), score.reason)
+        certified = self._policy.threshold if isinstance(self._policy, CertifyingPolicy) else None
         decision = self._policy.decide(assessment, self.rng("decide", task.id, state.reworks))
         reasons = (*decision.reasons, score.reason) if score.reason else decision.reasons
-        decision = replace(decision, reasons=reasons, retrieved=asking.noted)
+        decision = replace(decision, reasons=reasons, retrieved=asking.noted, certified=certified)
         if self._rules is not None:
             incident = await self._incident(task)
             decision = escalated(decision, self._rules.held(facts_about(state, change, assessment, incident)))

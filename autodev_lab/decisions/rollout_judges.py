@@ -169,7 +169,7 @@ def mann_whitney(batches: Sequence[Traffic], full: bool, *, level: float = _LEVE
     Examples
     --------
     >>> mann_whitney([Traffic(9, 50, 0, 50)], True)
-    'Mann-Whitney blames it for failures (p = 0.00111)'
+    'Mann-Whitney blames it for failures (p = 0.000898)'
     >>> mann_whitney([Traffic(9, 50, 0, 50)], False), mann_whitney([Traffic(0, 50, 0, 50)], True)
     ('', '')
     """

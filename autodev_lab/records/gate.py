@@ -189,6 +189,8 @@ class Decision:
         What the deployer asked its memory.
     escalation
         Level of the rule that sent the change to a person, or None if the policy alone decided.
+    certified
+        Least 1 - risk for which the policy held a certificate when it decided; None without one.
     """
 
     task_id: str
@@ -200,6 +202,7 @@ class Decision:
     propensity: float = 1.0
     retrieved: tuple[Retrieval, ...] = ()
     escalation: EscalationLevel | None = None
+    certified: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
