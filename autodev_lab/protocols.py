@@ -481,6 +481,11 @@ class CertifyingPolicy(Policy, Protocol):
         """Least 1 - risk that is certified now; None when nothing is."""
         ...
 
+    @property
+    def words(self) -> str:
+        """What is promised now, as a sentence."""
+        ...
+
 
 class Human(Protocol):
     """Who answers an escalation: a person live, a twin in the lab."""

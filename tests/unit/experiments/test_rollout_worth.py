@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from autodev_lab.analysis.rollouts import WATCHED, rollout_summary
+from autodev_lab.cli.main import app
 from autodev_lab.experiments import RunResult, run_experiment
 from autodev_lab.experiments.design import Plan, load_experiment, make_plan
 
@@ -98,3 +100,11 @@ def test_a_run_whose_rollouts_are_alike_has_no_such_table(tmp_path: Path) -> Non
         progress="quiet",
     )
     assert "rollouts" not in run.summary and not (run.path / "rollouts.parquet").exists()
+
+
+def test_show_tells_what_a_stage_was_ruled_on(result: RunResult) -> None:
+    table = pd.read_parquet(result.path / "rollouts.parquet")
+    tried = table[(table["arm"] == "rollout_sequential") & table["promoted"]].iloc[0]
+    done = CliRunner().invoke(app, ["show", str(result.path), str(tried["task_id"]), "--arm", "rollout_sequential"])
+    assert done.exit_code == 0, done.stderr
+    assert "promote: canary: e-value " in done.stdout

@@ -24,6 +24,7 @@ class Sure:
     """Holds a certificate from its sixth decision on."""
 
     name = "sure"
+    words = "certified"
 
     def __init__(self) -> None:
         self.decided = 0
