@@ -56,13 +56,12 @@ class JudgedRollouts:
         if ruling is Ruling.INCONCLUSIVE and asked:
             ruling, words = Ruling.PROMOTE, f"a person had let an earlier stage pass; {words}"
         result = StageTrial(task_id, stage, ruling, tuple(seen), words)
-        held = target
         match ruling:
             case Ruling.PROMOTE:
-                await agent.call(lambda: (held.promote(stage), Cost()))
+                await agent.call(partial(_promote, target, stage))
                 return Move(stage, result)
             case Ruling.ROLL_BACK:
-                await agent.call(lambda: (held.roll_back(stage, words), Cost()))
+                await agent.call(partial(_roll_back, target, stage, words))
                 return Move(Stage.ROLLED_BACK, result)
             case Ruling.INCONCLUSIVE:
                 return Move(Stage.ESCALATED, result)
@@ -95,11 +94,16 @@ class JudgedRollouts:
             target = self._targets.pop(task_id)
             trials = _trials(state)
             if state.stage is Stage.DECLINED and trials:
-                await agent.call(partial(_withdraw, target, trials[-1].stage))
+                await agent.call(partial(_roll_back, target, trials[-1].stage, "a person declined the change"))
 
 
-def _withdraw(target: RolloutTarget, stage: Stage) -> tuple[None, Cost]:
-    target.roll_back(stage, "a person declined the change")
+def _promote(target: RolloutTarget, stage: Stage) -> tuple[None, Cost]:
+    target.promote(stage)
+    return None, Cost()
+
+
+def _roll_back(target: RolloutTarget, stage: Stage, reason: str) -> tuple[None, Cost]:
+    target.roll_back(stage, reason)
     return None, Cost()
 
 
