@@ -14,8 +14,10 @@ from autodev_lab.decisions import (
     HumanTwin,
     LabelQuality,
     Promise,
+    Rollout,
     Thresholds,
     check_gate_names,
+    make_rollout,
 )
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
@@ -68,6 +70,8 @@ class TeamSpec:
         The gate; see `autodev_lab.decisions.make_gate`.
     promise, confidence
         What the policy ``certified`` promises: the share of what it deploys that is right, and how surely.
+    rollout, traffic_noise
+        How stages of a rollout are judged; see `autodev_lab.decisions.make_rollout`.
     budget
         Candidates a task may use, over all its attempts.
     human_accuracy, human_latency_seconds, human_minutes
@@ -95,6 +99,8 @@ class TeamSpec:
     calibrator: str = ""
     promise: float = 0.95
     confidence: float = 0.95
+    rollout: str = "fixed"
+    traffic_noise: float = 0.0
     budget: int = 20
     human_accuracy: float = 0.9
     human_latency_seconds: float = 1800.0
@@ -119,6 +125,7 @@ class TeamSpec:
                 raise LabError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
         Promise(self.promise, self.confidence)
         check_gate_names(self.policy, self.risk, self.calibrator)
+        make_rollout(self.rollout, noise=self.traffic_noise)
 
     def gate(self, thresholds: Thresholds | None = None) -> Gate:
         """The team's gate, with nothing learned yet, by the usual thresholds unless others are given."""
@@ -207,6 +214,8 @@ class Platform:
         Makes a memory: one for all or one an agent, as the spec says.
     rules
         Which changes and incidents go to a person, whatever the gate says; none unless given.
+    rollout
+        Judges and targets of rollouts; the spec's unless given.
     answer_within_seconds
         After which an escalation expires, see `autodev_lab.agents.HumanDesk`; never unless given.
     questions_at_once
@@ -226,6 +235,7 @@ class Platform:
         patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
         memory: Callable[[], LinkedMemory] = InMemoryMemory,
         rules: EscalationRules | None = None,
+        rollout: Rollout | None = None,
         answer_within_seconds: float | None = None,
         questions_at_once: int | None = None,
     ) -> None:
@@ -237,6 +247,7 @@ class Platform:
         shared = SealedMemory(memory()) if spec.memory == "none" else memory()
         timing = Timing(spec.lease_seconds, spec.poll_seconds)
         decider = gate or spec.gate()
+        judged = rollout or make_rollout(spec.rollout, noise=spec.traffic_noise)
 
         def surroundings() -> Surroundings:
             home = memory() if spec.memory == "isolated" else shared
@@ -254,6 +265,7 @@ class Platform:
                 recalling=spec.recall == "used",
                 patterns=keep,
                 rules=rules,
+                rollout=judged,
             )
 
         libraries: list[PatternLearner] = []
@@ -320,6 +332,7 @@ def run_stream(
     patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
     memory: Callable[[], LinkedMemory] = InMemoryMemory,
     rules: EscalationRules | None = None,
+    rollout: Rollout | None = None,
     answer_within_seconds: float | None = None,
     questions_at_once: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -330,7 +343,7 @@ def run_stream(
     ----------
     items
         The stream, or any part of it.
-    environment, spec, solver, seed, gate, runtime, patterns, memory, progress
+    environment, spec, solver, seed, gate, runtime, patterns, memory, rollout, progress
         See `Platform`.
     oracle
         Judges changes after the run, and stands behind the Human twin. Agents never see it.
@@ -369,6 +382,7 @@ def run_stream(
         patterns=patterns,
         memory=memory,
         rules=rules,
+        rollout=rollout,
         answer_within_seconds=answer_within_seconds,
         questions_at_once=questions_at_once,
     )

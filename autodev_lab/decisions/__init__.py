@@ -26,21 +26,18 @@ from autodev_lab.decisions.measures import lines_of, measures_of
 from autodev_lab.decisions.policy import LearnedPolicy, PublishedPolicy
 from autodev_lab.decisions.recalibration import RefittedCalibrator
 from autodev_lab.decisions.risk import FiveFactorRisk
-from autodev_lab.decisions.rollout import (
-    RolloutPlan,
-    RolloutResult,
-    Ruling,
-    SequentialRollout,
-    StageRule,
-    run_rollout,
-)
+from autodev_lab.decisions.rollout import RolloutPlan, RolloutResult, SequentialRollout, StageRule, run_rollout
+from autodev_lab.decisions.rollout_judges import FixedStages, Rollout, StageJudge, make_rollout
+from autodev_lab.decisions.rollout_requests import ROLLOUT_SHARES, RequestTarget
 from autodev_lab.decisions.rollout_targets import CommandTarget, EnvironmentTarget, GitHubTarget
 from autodev_lab.decisions.thresholds import Thresholds
+from autodev_lab.records import Ruling
 
 __all__ = [
     "CALIBRATOR_NAMES",
     "CERTIFIED",
     "PRODUCTION_POWER",
+    "ROLLOUT_SHARES",
     "BetaCalibrator",
     "BinnedBetaCalibrator",
     "Certificate",
@@ -53,6 +50,7 @@ __all__ = [
     "FittedCalibrator",
     "FiveFactorRisk",
     "FixedSequences",
+    "FixedStages",
     "Gate",
     "GitHubTarget",
     "HumanTwin",
@@ -65,12 +63,15 @@ __all__ = [
     "PublishedPolicy",
     "RandomPolicy",
     "RefittedCalibrator",
+    "RequestTarget",
     "ReviewEverythingPolicy",
+    "Rollout",
     "RolloutPlan",
     "RolloutResult",
     "Ruling",
     "SequentialRollout",
     "SmallestFirstPolicy",
+    "StageJudge",
     "StageRule",
     "Thresholds",
     "audit_capital",
@@ -82,6 +83,7 @@ __all__ = [
     "fit_delays",
     "lines_of",
     "make_gate",
+    "make_rollout",
     "measures_of",
     "plugin_hashes",
     "run_rollout",

@@ -40,12 +40,12 @@ __all__ = [
     "make_plan",
 ]
 
-_NEUTRAL: Mapping[str, object] = {"recall": "noted"}
+_NEUTRAL: Mapping[str, object] = {"recall": "noted", "rollout": "fixed"}
 """Options that came after arms had been registered, and the value that leaves an arm as it was: it is not written
 down, so that an arm which does without the option has the hash that it was registered with."""
 
 _NEUTRAL_PROMISE: Mapping[str, object] = {"promise": 0.95, "confidence": 0.95}
-_NEUTRAL_PARAMETERS: Mapping[str, object] = {**_NEUTRAL_PROMISE, **NEUTRAL}
+_NEUTRAL_PARAMETERS: Mapping[str, object] = {**_NEUTRAL_PROMISE, **NEUTRAL, "traffic_noise": 0.0}
 """The same for parameters."""
 
 TWIN_SUFFIX = "_twin"
@@ -92,6 +92,9 @@ class Parameters(GovernedParameters):
         PRODUCTION_POWER, ge=0, le=1, description="share of wrong changes that production shows, as the gate assumes"
     )
     human_minutes: float = Field(15.0, ge=0, allow_inf_nan=False, description="person-minutes an answer costs")
+    traffic_noise: float = Field(
+        0.0, ge=0, lt=1, description="share of requests that fail whatever the change does, in arms judged on traffic"
+    )
 
     @model_serializer(mode="wrap")
     def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -137,6 +140,8 @@ class Arm(BaseModel):
 
     An arm that names a `policy` has the risk model and calibrator that go with it unless it names them as well; an arm
     that names no policy has the gate of the parameters but for what it names.
+
+    `rollout` is ``fixed``, or a name that `autodev_lab.decisions.make_rollout` takes: stages are judged on traffic.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -150,6 +155,7 @@ class Arm(BaseModel):
     policy: str = ""
     risk: str = ""
     calibrator: str = ""
+    rollout: Literal["fixed", "at_once", "first_failure", "mann_whitney", "sequential"] = "fixed"
 
     @model_serializer(mode="wrap")
     def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -169,6 +175,8 @@ class Arm(BaseModel):
             calibrator=self.calibrator or (parameters.calibrator if inherits else ""),
             promise=parameters.promise,
             confidence=parameters.confidence,
+            rollout=self.rollout,
+            traffic_noise=parameters.traffic_noise,
             budget=parameters.budget,
             human_accuracy=parameters.human_accuracy,
             human_latency_seconds=parameters.human_latency_seconds,
