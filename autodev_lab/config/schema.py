@@ -230,6 +230,9 @@ class DecisionEngine(Section):
         "risk from which a change goes to a person, whatever the confidence and under every policy", "run", "assess"
     )
     promise: PromiseSettings
+    rollout: Literal["fixed", "at_once", "first_failure", "mann_whitney", "sequential"] = _key(
+        "how the stages of a rollout are judged, in experiments whose arms do not differ in it", "run"
+    )
     answer_within_seconds: Annotated[float, BeforeValidator(no_flag), Field(gt=0, le=31_536_000)] = _key(
         "how long an escalation waits; then the change is declined, not deployed", "run"
     )

@@ -22,6 +22,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "decision_engine.risk_threshold_critical": ("risk_threshold_critical",),
         "decision_engine.promise.success": ("promise",),
         "decision_engine.promise.assurance": ("confidence", "assurance"),
+        "decision_engine.rollout": ("rollout",),
         "decision_engine.answer_within_seconds": ("answer_within_seconds",),
         "decision_engine.escalation_rules.immediate": ("escalate_immediate",),
         "decision_engine.escalation_rules.high_priority": ("escalate_high_priority",),
@@ -33,6 +34,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The parameter of an experiment that a key sets: the one of these names that the experiment has, if any."""
 
 _PROMISE = ("decision_engine.promise.success", "decision_engine.promise.assurance")
+"""Of no meaning where no arm has the policy that promises anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +103,17 @@ def configured(
         value = _plain(configuration.value(key))
         if name is not None and name not in before and value is not None and configuration.given(key):
             values[key], names[key] = value, name
-    if "policy" in known and not _promises(experiment, {**{names[key]: values[key] for key in values}, **before}):
-        for key in _PROMISE:
-            values.pop(key, None)
+    if "policy" in known:  # an experiment with a team
+        found = load_experiment(experiment)
+        asked = {**{names[key]: values[key] for key in values}, **before}
+        usual = asked.get("policy", found.parameters.get("policy"))
+        if not any((arm.policy or usual) == CERTIFIED for arm in found.arms.values()):
+            values = {key: value for key, value in values.items() if key not in _PROMISE}
+        if any(arm.rollout != "fixed" for arm in found.arms.values()):
+            values.pop("decision_engine.rollout", None)
     return Configured(
         configuration.path.name, configuration.words, {names[key]: value for key, value in values.items()}, values
     )
-
-
-def _promises(experiment: str | Path, asked: Mapping[str, object]) -> bool:
-    """Whether an arm of an experiment with a team has the policy that promises anything."""
-    found = load_experiment(experiment)
-    usual = asked.get("policy", found.parameters.get("policy"))
-    return any((arm.policy or usual) == CERTIFIED for arm in found.arms.values())
 
 
 def _plain(value: object) -> object:

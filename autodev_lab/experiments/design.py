@@ -25,7 +25,7 @@ from pydantic import (
 
 from autodev_lab.decisions import CERTIFIED, PRODUCTION_POWER, plugin_hashes
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.governance import NEUTRAL, GovernedParameters
+from autodev_lab.experiments.governance import NEUTRAL, GovernedParameters, RolloutName
 from autodev_lab.experiments.resolving import Names, chosen_arms, explain, file_of, once_each, read_experiment, resolve
 from autodev_lab.files import stable_seed
 from autodev_lab.platform import TeamSpec
@@ -155,7 +155,7 @@ class Arm(BaseModel):
     policy: str = ""
     risk: str = ""
     calibrator: str = ""
-    rollout: Literal["fixed", "at_once", "first_failure", "mann_whitney", "sequential"] = "fixed"
+    rollout: RolloutName = "fixed"
 
     @model_serializer(mode="wrap")
     def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -175,7 +175,7 @@ class Arm(BaseModel):
             calibrator=self.calibrator or (parameters.calibrator if inherits else ""),
             promise=parameters.promise,
             confidence=parameters.confidence,
-            rollout=self.rollout,
+            rollout=parameters.rollout_of(self.rollout),
             traffic_noise=parameters.traffic_noise,
             budget=parameters.budget,
             human_accuracy=parameters.human_accuracy,
@@ -394,6 +394,7 @@ def make_plan(
             f"{asked[0]} is {getattr(parameters, asked[0]):g}, and no arm that runs has the policy {CERTIFIED}, which "
             "alone promises anything; give an arm that policy, or leave the promise as it is"
         )
+    parameters.check_rollouts({arm: experiment.arms[arm].rollout for arm in plan.arms})
     for arm in plan.arms:
         if plan.team(arm).patterns == "frozen" and not (parameters.lesson_packages or parameters.shift):
             raise LabError(

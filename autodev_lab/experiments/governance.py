@@ -1,4 +1,4 @@
-"""What governs every team of an experiment beside its arms: thresholds, escalation rules, waiting, fading.
+"""What governs every team of an experiment beside its arms: thresholds, rules, rollouts, waiting, fading.
 
 These parameters came after experiments had been registered. One that has its neutral value, under which a team is as it
 was, is not written down, so that a plan without any of them has the hash that it was registered with.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
@@ -21,7 +21,7 @@ from autodev_lab.platform import TeamSpec
 from autodev_lab.protocols import Memory, PatternLearner
 from autodev_lab.rules import EscalationRules
 
-__all__ = ["NEUTRAL", "GovernedParameters", "Governing"]
+__all__ = ["NEUTRAL", "GovernedParameters", "Governing", "RolloutName"]
 
 _SPLIT = ";"
 
@@ -44,6 +44,9 @@ def _read_seconds(value: object) -> object:
 
 
 Rules = Annotated[tuple[str, ...], BeforeValidator(_read_rules)]
+RolloutName = Literal["fixed", "at_once", "first_failure", "mann_whitney", "sequential"]
+"""See `autodev_lab.decisions.make_rollout`."""
+
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -65,6 +68,7 @@ class GovernedParameters(BaseModel):
     escalate_immediate: Rules = Field((), description="rules, split by semicolons, that send to a person at once")
     escalate_high_priority: Rules = Field((), description="rules, split by semicolons, that send to a person next")
     max_complexity: float = Field(10.0, ge=0, le=10, description="complexity above which a change goes to a person")
+    rollout: RolloutName = Field("fixed", description="how stages are judged in arms that say nothing of it")
     answer_within_seconds: Annotated[float | None, BeforeValidator(_read_seconds)] = Field(
         None, gt=0, allow_inf_nan=False, description="virtual seconds an escalation waits; never ends unless given"
     )
@@ -80,6 +84,30 @@ class GovernedParameters(BaseModel):
                 f"{self.risk_threshold_critical:g}"
             )
         return self
+
+    def rollout_of(self, arm: str) -> RolloutName:
+        """How stages are judged in an arm that says itself how, or leaves it to this."""
+        return cast("RolloutName", arm) if arm != "fixed" else self.rollout
+
+    def check_rollouts(self, arms: Mapping[str, str]) -> None:
+        """Refuse one rollout for all where it is what arms differ in.
+
+        Parameters
+        ----------
+        arms
+            What each arm says.
+
+        Raises
+        ------
+        LabError
+            If one is asked for, and an arm names another than the usual.
+        """
+        own = [name for name, rollout in arms.items() if rollout != "fixed"]
+        if self.rollout != "fixed" and own:
+            raise LabError(
+                f"rollout is {self.rollout}, and arm {own[0]} says itself how its stages are judged; leave the "
+                "parameter out where arms differ in it"
+            )
 
     def governing(self, team: TeamSpec) -> Governing:
         """For one run of a team: its gate, with nothing learned yet, and the rest."""

@@ -19,7 +19,9 @@ from autodev_lab.config import Configuration, load_config
 from autodev_lab.config.schema import keys_of
 from autodev_lab.config.wording import reads_of
 from autodev_lab.configured import thresholds_of
+from autodev_lab.errors import LabError
 from autodev_lab.experiments.configuring import configured
+from autodev_lab.experiments.design import load_experiment, make_plan
 
 SECRET = "sekret-4711"
 TINY = ["-p", "environment=simulated", "-p", "packages=ant,bee", "-p", "tasks_per_package=3", "-p", "twins=false"]
@@ -46,6 +48,7 @@ OTHER: dict[str, object] = {
     "decision_engine.risk_threshold_critical": 0.7,
     "decision_engine.promise.success": 0.9,
     "decision_engine.promise.assurance": 0.9,
+    "decision_engine.rollout": "sequential",
     "decision_engine.answer_within_seconds": 60,
     "decision_engine.escalation_rules.immediate": ["reworks > 2"],
     "decision_engine.escalation_rules.high_priority": ["reworks > 1"],
@@ -249,6 +252,16 @@ def test_ui_goes_where_the_file_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "MLFLOW_TRACKING_URI" not in os.environ
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://other.example/")
     assert "has its own UI: https://other.example/" in lab("ui").stdout
+
+
+def test_a_rollout_is_taken_where_arms_do_not_differ_in_it() -> None:
+    found = load_config(write({"decision_engine.rollout": "sequential"}), environment={})
+    assert configured(found, "learning").parameters == {"rollout": "sequential"}
+    assert configured(found, "rollout_worth").parameters == {}
+    plan = make_plan(load_experiment("learning"), profile="quick", overrides={"rollout": "sequential"})
+    assert {plan.team(arm).rollout for arm in plan.arms} == {"sequential"}
+    with pytest.raises(LabError, match="says itself how its stages are judged"):
+        make_plan(load_experiment("rollout_worth"), profile="smoke", overrides={"rollout": "at_once"})
 
 
 # ------------------------------------------------------------------------------------------- mistakes and secrets
