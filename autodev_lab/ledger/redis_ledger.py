@@ -19,7 +19,7 @@ from autodev_lab.records import Claim, HumanAnswer, Refusal, RefusalReason, Resu
 
 __all__ = ["SCHEMA", "RedisLedger", "StaleMapError"]
 
-SCHEMA = "autodev_lab.ledger/1"
+SCHEMA = "autodev_lab.ledger/2"
 """Name and version of what a shard's keys hold."""
 
 _PAGE = 1_000
@@ -236,11 +236,7 @@ class RedisLedger:
 
     async def waiting(self) -> dict[Role, int]:
         """Tasks that wait to be claimed, by role."""
-        key = self.keys.key("waiting")
-        return {
-            role: int(str(await self.server.command("ZLEXCOUNT", key, f"[{role.value}:", f"({role.value};")))
-            for role in Role
-        }
+        return {role: int(str(await self.server.command("ZCARD", self.keys.waiting(role)))) for role in Role}
 
     async def stages(self) -> dict[Stage, int]:
         """Tasks by stage, archived ones included; read page by page, so a million take seconds."""
