@@ -8,6 +8,7 @@ import itertools
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -73,19 +74,24 @@ class RedisLedger:
     ) -> None:
         if max_tries < 1:
             raise ValueError(f"max_tries must be 1 or more, not {max_tries}")
-        if max_open is not None and max_open < 1:
-            raise ValueError(f"max_open must be 1 or more, not {max_open}")
         self.server = server
         self.keys = ShardKeys(prefix, shard)
         self._keys = (self.keys.base,)
         self._limits = json.dumps({"max_tries": max_tries})
-        self._script = script_text(max_tries, max_open, work_length, log_length)
-        self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
+        self._write = partial(script_text, max_tries, work_length=work_length, log_length=log_length)
+        self.limit(max_open)
         self.map_version = 0
         self._clock = clock
         self._me = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._submitting = asyncio.Lock()
+
+    def limit(self, max_open: int | None) -> None:
+        """Let `submit` refuse from now on while so many tasks are open; None is no limit."""
+        if max_open is not None and max_open < 1:
+            raise ValueError(f"max_open must be 1 or more, not {max_open}")
+        self._script = self._write(max_open=max_open)
+        self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
 
     async def open(self) -> None:
         """Check the server, and that nothing else lives under our names.

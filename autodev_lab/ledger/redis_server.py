@@ -169,6 +169,11 @@ class RedisServer:
             wanted = ".".join(str(part) for part in MINIMUM_VERSION)
             raise LabError(f"{self.shown} is Redis {version}; the ledger needs {wanted} or newer")
 
+    @property
+    def clustered(self) -> bool:
+        """Whether it is a Redis Cluster, where one command reads the keys of one shard only."""
+        return self.url.partition("://")[0].endswith("+cluster")
+
     def pubsub(self) -> PubSub:
         """A subscriber's connection of its own."""
         return self._here().pubsub()
