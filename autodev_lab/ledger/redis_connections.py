@@ -13,7 +13,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,
+)
 
 if TYPE_CHECKING:
     from redis.asyncio import Connection, ConnectionPool
@@ -25,10 +32,16 @@ except ImportError:
 else:
     _pack = cast(Callable[[tuple[str | int | float, ...]], bytes], hiredis.pack_command)
 
-__all__ = ["PASSING", "Connections"]
+__all__ = ["PASSING", "REFUSED", "UNKNOWN_SCRIPT", "Connections"]
 
 PASSING = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
 """What a server may say, or fail with, that gets over it."""
+
+REFUSED = RedisError
+"""All else that it may say."""
+
+UNKNOWN_SCRIPT = NoScriptError
+"""What it says to the digest of a script that it was never sent."""
 
 
 class Connections:

@@ -70,7 +70,7 @@ class RedisServer:
 
     def __init__(self, url: str, *, patience: float = 30.0) -> None:
         try:
-            from autodev_lab.ledger.redis_connections import PASSING
+            from autodev_lab.ledger.redis_connections import PASSING, REFUSED, UNKNOWN_SCRIPT
         except ImportError as error:
             raise LabError(
                 "the Redis ledger needs redis-py; install it with `pip install 'autodev-lab[redis]'`"
@@ -78,7 +78,7 @@ class RedisServer:
         self.url = url
         self.shown = without_password(url)
         self.patience = patience
-        self._passing = PASSING
+        self._passing, self._refused, self._unknown_script = PASSING, REFUSED, UNKNOWN_SCRIPT
         self._client: Redis | RedisCluster | None = None
         self._connections: Connections | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -116,22 +116,25 @@ class RedisServer:
 
     async def script(self, text: str, sha: str, keys: Sequence[str], arguments: Sequence[str | int | float]) -> object:
         """Run a script by its digest, or by its text where the server does not know it yet."""
-        from redis.exceptions import NoScriptError
 
         async def run(client: _Client) -> object:
-            # a cluster's client knows to which node a command goes
-            send = client.execute_command if self._connections is None else self._connections.exchange
             try:
-                return await send("EVALSHA", sha, len(keys), *keys, *arguments)
-            except NoScriptError:
-                return await send("EVAL", text, len(keys), *keys, *arguments)
+                return await self._send(client, "EVALSHA", sha, len(keys), *keys, *arguments)
+            except self._unknown_script:
+                return await self._send(client, "EVAL", text, len(keys), *keys, *arguments)
 
         return await self.attempt(run)
 
+    async def ping(self) -> None:
+        """Ask whether it is there, the way a script is run."""
+        await self.attempt(lambda client: self._send(client, "PING"))
+
+    def _send(self, client: _Client, *parts: str | int | float) -> Awaitable[object]:
+        """Send a command over connections of our own; a cluster's client knows to which node one goes."""
+        return client.execute_command(*parts) if self._connections is None else self._connections.exchange(*parts)
+
     async def attempt(self, action: Callable[[_Client], Awaitable[T]]) -> T:
         """Do something with the client, again and again while the server cannot be reached, for `patience` seconds."""
-        from redis.exceptions import RedisError
-
         loop = asyncio.get_running_loop()
         begun = loop.time()
         deadline = begun + self.patience
@@ -149,7 +152,7 @@ class RedisServer:
                     _log.warning("%s is away (%s); trying again for %g s", self.shown, reason, self.patience)
                 await asyncio.sleep(pause)
                 pause = min(_BACKOFF_LIMIT, 2.0 * pause)
-            except RedisError as error:
+            except self._refused as error:
                 raise LabError(self._sentence(error)) from error
             else:
                 if told:
