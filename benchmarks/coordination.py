@@ -13,7 +13,7 @@ lost; "taskiq_stream" is its stream broker with a result backend, which acknowle
 peers use.
 
 With --queued, so many tasks wait in the ledger while cycles are timed; memory is what the server says it uses for them.
-To submit a million takes some five minutes of a core, and 1 GB of memory.
+With 1000000 this takes two minutes of a core and .6 GB of memory.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ import importlib.util
 import json
 import logging
 import platform
+import socket
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+import hiredis
 
 from autodev_lab.integrations.redis_process import RedisProcess, find_redis
 from autodev_lab.ledger.redis_ledger import RedisLedger
@@ -42,7 +45,8 @@ if TYPE_CHECKING:
     from taskiq import AsyncBroker
 
 LEASE_SECONDS = 60.0
-SUBMITTERS = 16
+BATCH = 500
+PARTS = 10
 
 
 def task(number: int, prefix: str = "t") -> Task:
@@ -194,30 +198,71 @@ PEERS: dict[str, tuple[str, Callable[[RedisProcess, int], float]]] = {
 }
 
 
+class Batches:
+    """Stands in for a server while a ledger is filled: scripts go out many at a time, every answer must be "done"."""
+
+    def __init__(self, redis: RedisProcess) -> None:
+        self._connection = socket.create_connection(("127.0.0.1", redis.port))
+        self._reader = hiredis.Reader()
+        self._packed: list[bytes] = []
+
+    async def script(self, text: str, sha: str, keys: Sequence[str], arguments: Sequence[str | int | float]) -> object:
+        """Take note of a run of a script that the server knows."""
+        self._packed.append(hiredis.pack_command(("EVALSHA", sha, len(keys), *keys, *arguments)))
+        if len(self._packed) >= BATCH:
+            self.flush()
+        return ["done"]
+
+    def flush(self) -> None:
+        """Send what was noted."""
+        self._connection.sendall(b"".join(self._packed))
+        left = len(self._packed)
+        self._packed.clear()
+        while left:
+            self._reader.feed(self._connection.recv(65536))
+            while (answer := self._reader.gets()) is not False:
+                assert answer == [b"done"], answer
+                left -= 1
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
 def queued(redis: RedisProcess, waiting: int, count: int) -> dict[str, float]:
-    """Memory a task and seconds a cycle while so many tasks wait."""
+    """Memory a task, and what a cycle takes while so many tasks wait: the best part's time, the server's own time."""
 
     async def main() -> dict[str, float]:
         async with RedisServer(redis.url) as server:
-            first = RedisLedger(server)
-            await first.open()
+            ledger = RedisLedger(server)
+            await ledger.open()
             before = await used(server)
-            clients = [RedisLedger(server) for _ in range(SUBMITTERS)]
-
-            async def submit(ledger: RedisLedger, start: int) -> None:
-                for number in range(start, waiting, SUBMITTERS):
-                    await ledger.submit(task(number))
-
-            await asyncio.gather(*(submit(ledger, start) for start, ledger in enumerate(clients)))
+            await ledger.submit(task(0))  # the server knows the script from here on
+            batches = Batches(redis)
+            filling = RedisLedger(cast(RedisServer, batches))
+            for number in range(1, waiting):
+                await filling.submit(task(number))
+            batches.flush()
+            batches.close()
+            assert await ledger.open_count() == waiting
             after = await used(server)
-            spent = await cycles(first, count)
+            begun = await processor_seconds(server)
+            spent = [await cycles(ledger, part) for part in (count // PARTS,) * PARTS]
             return {
                 "queued": waiting,
                 "bytes_a_task": (after - before) / waiting,
-                "cycle_ms": 1e3 * spent / count,
+                "cycle_ms": 1e3 * min(spent) / (count // PARTS),
+                "server_cpu_ms": 1e3 * (await processor_seconds(server) - begun) / (count // PARTS * PARTS),
             }
 
     return asyncio.run(main())
+
+
+async def processor_seconds(server: RedisServer) -> float:
+    """Processor time that the server has used."""
+    answer = await server.command("INFO", "cpu")
+    assert isinstance(answer, dict)
+    return float(answer["used_cpu_user"]) + float(answer["used_cpu_sys"])
 
 
 async def used(server: RedisServer) -> float:
@@ -232,7 +277,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--tasks", type=int, default=2000, help="tasks a round")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds a side")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds a side; 0 leaves the comparison out")
     parser.add_argument("--queued", type=int, nargs="*", default=[], help="tasks that wait while cycles are timed")
     options = parser.parse_args(arguments)
     sides: dict[str, Callable[[RedisProcess, int], float]] = {"ours": ours, "bare": bare, "redis_py": redis_py}
@@ -254,14 +299,14 @@ def main(arguments: list[str] | None = None) -> int:
             growth.append(queued(redis, waiting, min(options.tasks, waiting)))
             print(f"{growth[-1]}", file=sys.stderr)
         about = redis.command("INFO", "server")
-    best = {name: max(values) for name, values in rates.items()}
+    best = {name: max(values) for name, values in rates.items() if values}
     peers = {name: rate for name, rate in best.items() if name in PEERS}
     installed = sorted({PEERS[name][0] for name in peers})
     result = {
         "benchmark": "coordination",
         "tasks_per_second": best,
-        "share_of_bare_round_trips": best["ours"] / best["bare"],
-        "share_of_redis_py_round_trips": best["ours"] / best["redis_py"],
+        "share_of_bare_round_trips": best["ours"] / best["bare"] if best else None,
+        "share_of_redis_py_round_trips": best["ours"] / best["redis_py"] if best else None,
         "ratio_to_best_peer": best["ours"] / max(peers.values()) if peers else None,
         "best_peer": max(peers, key=lambda name: peers[name]) if peers else None,
         "queued": growth,
@@ -275,7 +320,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     if options.json:
         print(json.dumps(result))
-    else:
+    elif best:
         shares = (result["share_of_bare_round_trips"], result["share_of_redis_py_round_trips"])
         print(
             f"{best['ours']:,.0f} claims and completions a second: {shares[0]:.2f} of the bare round trips, "
