@@ -329,6 +329,8 @@ if command == 'claim' then
     end
     local first = redis.call('ZPOPMIN', KEYS[1] .. 'waiting:' .. role)[1]
     if not first then
+      -- nothing waits for the role: wake-ups that nobody has read are for tasks that somebody has taken (the group may be missing)
+      redis.pcall('XGROUP', 'SETID', KEYS[1] .. 'work:' .. role, role, '$')
       return {'none'}
     end
     local id = string.sub(first, RANK_LENGTH + 2)
@@ -614,7 +616,7 @@ end
 
 local answer = act(unpack(ARGV, 5))
 
-if request ~= '' then
+if request ~= '' and answer[1] ~= 'none' then  -- who found nothing may look again
   redis.call('HSET', KEYS[1] .. 'requests', client, request .. '|' .. answer[1] .. '|' .. granted)
 end
 return answer
