@@ -1,4 +1,4 @@
-"""`autodev-lab agent`, `up` and `status`: agents as processes on one Redis, started, watched over and looked at."""
+"""`autodev-lab agent`, `up`, `status` and `shards`: agents as processes on Redis, started, watched over, looked at."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autodev_lab.errors import LabError
 if TYPE_CHECKING:
     from autodev_lab.experiments.agent_process import AgentOrder
 
-__all__ = ["agent", "status", "up"]
+__all__ = ["agent", "shards", "status", "up"]
 
 
 class World(enum.StrEnum):
@@ -27,6 +27,18 @@ class World(enum.StrEnum):
 
 RedisOption = Annotated[
     str, typer.Option(metavar="URL", envvar="AUTODEV_REDIS_URL", help="redis://, rediss:// or unix://; with password.")
+]
+ServersOption = Annotated[
+    list[str],
+    typer.Option(
+        "--redis",
+        metavar="URL",
+        envvar="AUTODEV_REDIS_URL",
+        help="As for agent; several times for a shard on each. Agents and status are given the first.",
+    ),
+]
+ShardsOption = Annotated[
+    int | None, typer.Option("--shards", min=1, help="Shards of the ledger, dealt out to the servers; one on each.")
 ]
 PrefixOption = Annotated[str, typer.Option(help="Begins the names of all keys.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -97,11 +109,12 @@ def agent(
 
 
 def up(
-    redis: RedisOption,
+    redis: ServersOption,
     agents: Annotated[
         str,
         typer.Option(metavar="ROLE=N,...", callback=with_counts, help="How many of each role; one of those not named."),
     ] = "",
+    shards: ShardsOption = None,
     prefix: PrefixOption = "autodev",
     environment: WorldOption = World.REPOSITORY,
     scripted: ScriptedOption = False,
@@ -131,10 +144,11 @@ def up(
     import asyncio
 
     from autodev_lab.experiments.agent_process import AgentOrder, tasks_for
+    from autodev_lab.experiments.process_shards import wanted_shards
     from autodev_lab.experiments.process_team import count_agents
     from autodev_lab.experiments.process_watch import watch_team
 
-    counts = count_agents(agents)
+    counts, wanted = count_agents(agents), wanted_shards(redis, shards)
     order = AgentOrder(
         "",
         World.SCRIPTED if scripted else environment,
@@ -154,7 +168,9 @@ def up(
     )
     _check_sandbox(order)
     known = tasks_for(order) if submit else ()
-    result = asyncio.run(watch_team(order, redis, counts, known, max_open=max_open, until_done=until_done, say=_say))
+    result = asyncio.run(
+        watch_team(order, redis[0], counts, known, shards=wanted, max_open=max_open, until_done=until_done, say=_say)
+    )
     if as_json:
         from autodev_lab.cli.output import print_json
 
@@ -178,6 +194,31 @@ def status(
         print_json(found.as_json())
     else:
         typer.echo(found.in_words())
+
+
+def shards(
+    redis: ServersOption,
+    shards: ShardsOption = None,
+    prefix: PrefixOption = "autodev",
+    max_tries: TriesOption = 3,
+    patience: PatienceOption = 300.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Let tasks live in so many shards from now on, and move those that belong elsewhere, while agents work.
+
+    A task that somebody holds is moved once it is free. Killed and started again, it goes on.
+    """
+    import asyncio
+
+    from autodev_lab.experiments.process_shards import change_shards
+
+    changed = asyncio.run(change_shards(redis, shards, prefix, max_tries=max_tries, patience=patience, say=_say))
+    if as_json:
+        from autodev_lab.cli.output import print_json
+
+        print_json(changed.as_json())
+    else:
+        typer.echo(changed.in_words())
 
 
 def _say(line: str) -> None:
