@@ -202,6 +202,7 @@ def shards(
     prefix: PrefixOption = "autodev",
     max_tries: TriesOption = 3,
     patience: PatienceOption = 300.0,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let tasks live in so many shards from now on, and move those that belong elsewhere, while agents work.

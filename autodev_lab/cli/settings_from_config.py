@@ -59,6 +59,7 @@ READS: Mapping[str, Mapping[str, Callable[[Configuration], object]]] = MappingPr
         "agent": _AGENTS,
         "up": {**_AGENTS, "agents": _counts},
         "status": {name: _AGENTS[name] for name in ("redis", "prefix")},
+        "shards": {name: _AGENTS[name] for name in ("redis", "prefix", "max_tries")},
         "assess": {
             "success": _plain("decision_engine.promise.success"),
             "assurance": _plain("decision_engine.promise.assurance"),
@@ -134,8 +135,10 @@ def _read(context: typer.Context, value: str | None) -> str | None:
         raise typer.Exit(error.exit_code) from error
     before = _READ.set(found)
     context.call_on_close(lambda: _READ.reset(before))
-    several = {option.name for option in context.command.params if getattr(option, "multiple", False)}
-    values = {name: [one] if name in several else one for name, one in options_from(command, found).items()}
+    values = options_from(command, found)
+    if isinstance(servers := values.get("redis"), str):  # of several addresses, an option that takes one has the first
+        several = any(one.name == "redis" and getattr(one, "multiple", False) for one in context.command.params)
+        values["redis"] = servers.split() if several else servers.split()[0]
     context.default_map = {**(context.default_map or {}), **values}
     if not found.shipped and command != "run":  # a run says it with what the file sets
         print(found.words, file=sys.stderr)

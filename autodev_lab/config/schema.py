@@ -136,10 +136,10 @@ class Coordination(Section):
         "how long a claim lasts without renewal", "up", "agent"
     )
     max_tries: Annotated[Count, Field(ge=1, le=1000)] = _key(
-        "failed tries that make a dead letter; one number a ledger", "up", "agent"
+        "failed tries that make a dead letter; one number a ledger", "up", "agent", "shards"
     )
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$"), Allowed("letters, digits, _ . : -")] = _key(
-        "begins the names of all keys on Redis", "up", "agent", "status"
+        "begins the names of all keys on Redis", "up", "agent", "status", "shards"
     )
 
 
@@ -282,8 +282,17 @@ class RedisSettings(Section):
     url: Annotated[
         SecretStr | None,
         AfterValidator(lambda value: value if value is None else redis_url(value)),
-        Allowed("redis://HOST:PORT/N, rediss:// for TLS, redis+cluster:// or unix:///PATH"),
-    ] = _key("the ledger's and bus's server", "up", "agent", "status", variable="AUTODEV_REDIS_URL")
+        Allowed(
+            "redis://HOST:PORT/N, rediss:// for TLS, redis+cluster:// or unix:///PATH; several are split by spaces"
+        ),
+    ] = _key(
+        "the ledger's and bus's server; of several, `up` and `shards` put a shard on each, others take the first",
+        "up",
+        "agent",
+        "status",
+        "shards",
+        variable="AUTODEV_REDIS_URL",
+    )
 
 
 class MlflowSettings(Section):

@@ -51,13 +51,14 @@ def http_url(value: str) -> str:
 
 
 def redis_url(value: SecretStr) -> SecretStr:
-    """An address of Redis, which may hold a password."""
-    parts = _split_url(value.get_secret_value())
+    """An address of Redis, which may hold a password; or several, split by spaces."""
     schemes = ("redis", "rediss", "redis+cluster", "rediss+cluster")
-    if parts is None or not (
-        (parts.scheme in schemes and parts.hostname) or (parts.scheme == "unix" and parts.path.startswith("/"))
-    ):
-        raise ValueError("no URL")
+    for one in value.get_secret_value().split(" "):
+        parts = _split_url(one)
+        if parts is None or not (
+            (parts.scheme in schemes and parts.hostname) or (parts.scheme == "unix" and parts.path.startswith("/"))
+        ):
+            raise ValueError("no URL")
     return value
 
 

@@ -88,7 +88,7 @@ def is_optional(field: FieldInfo) -> bool:
 def shown(value: object) -> str:
     """A value as the file would have it; a secret as stars, and a URL without its password."""
     if isinstance(value, SecretStr):
-        return _without_password(value.get_secret_value())
+        return " ".join(map(_without_password, value.get_secret_value().split(" ")))
     if value is None:
         return "not given"
     if isinstance(value, bool):

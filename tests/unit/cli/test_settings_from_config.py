@@ -195,6 +195,14 @@ def test_a_variable_goes_before_the_file_and_an_option_before_both(monkeypatch: 
                                                                  "--patience", "0").stderr  # fmt: skip
 
 
+def test_of_several_servers_up_takes_all_and_an_agent_the_first() -> None:
+    write({"integrations.redis.url": f"redis://:{SECRET}@127.0.0.1:1/0 redis://:{SECRET}@127.0.0.1:1/0"})
+    scripted = ["--environment", "scripted", "--patience", "0"]
+    assert "--redis names a server twice" in lab("up", *scripted).stderr
+    assert "cannot reach Redis at redis://127.0.0.1:1/0" in lab("agent", "tester", *scripted).stderr
+    assert "redis://********@127.0.0.1:1/0 redis://********@127.0.0.1:1/0" in lab("config", "show").stdout
+
+
 def test_numbers_of_agents_are_counted_role_by_role() -> None:
     found = load_config(write({"agents.tester.count": 2, "agents.developer.count": 3}), environment={})
     assert options_from("up", found)["agents"] == "developer=3,tester=2"
@@ -271,6 +279,7 @@ COMMANDS = {
     "up": ["up", "--environment", "scripted"],
     "agent": ["agent", "tester", "--environment", "scripted"],
     "status": ["status"],
+    "shards": ["shards"],
     "assess": ["assess", ".", "HEAD"],
     "init-r2r": ["init-r2r"],
     "ui": ["ui"],
