@@ -20,6 +20,7 @@ from autodev_lab.config.schema import keys_of
 from autodev_lab.config.wording import reads_of
 from autodev_lab.configured import thresholds_of
 from autodev_lab.experiments.configuring import configured
+from autodev_lab.experiments.design import load_experiment, make_plan
 
 SECRET = "sekret-4711"
 TINY = ["-p", "environment=simulated", "-p", "packages=ant,bee", "-p", "tasks_per_package=3", "-p", "twins=false"]
@@ -103,8 +104,7 @@ def footprint(command: str, found: Configuration) -> object:
     """All that a command takes of a configuration."""
     taken: list[object] = [options_from(command, found), variables_from(command, found)]
     if command == "run":
-        taken += [configured(found, "learning", {"policy": "certified"}).parameters]
-        taken += [configured(found, "learning").parameters]
+        taken.append(configured(found, "learning").parameters)
     if command == "assess":
         engine = found.settings.decision_engine
         thresholds = thresholds_of(engine)
@@ -112,13 +112,26 @@ def footprint(command: str, found: Configuration) -> object:
     return taken
 
 
+USUAL: dict[str, object] = {"memory.backend": "r2r", "decision_engine.policy": "certified"}
+"""Where R2R is the memory, its address and credentials are read; where a policy promises something, the promise."""
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Configuration, dict[str, object]]:
+    path = tmp_path_factory.mktemp("usual") / "usual.yaml"
+    path.write_text(yaml.safe_dump(nested(USUAL)), "utf-8")
+    found = load_config(path, environment={})
+    return found, {command: footprint(command, found) for command in READS}
+
+
 @pytest.mark.parametrize("key", sorted(OTHER))
-def test_what_show_says_of_a_key_is_true_of_every_command(key: str) -> None:
-    # where R2R is the memory, its address and credentials are asked for
-    usual = load_config(write({"memory.backend": "r2r"}, "usual.yaml"), environment={})
-    other = load_config(write({"memory.backend": "r2r", key: OTHER[key]}, "other.yaml"), environment={})
-    assert usual.value(key) != other.value(key)
-    changed = {command for command in READS if footprint(command, usual) != footprint(command, other)}
+def test_what_show_says_of_a_key_is_true_of_every_command(
+    key: str, usual: tuple[Configuration, dict[str, object]]
+) -> None:
+    found, before = usual
+    other = load_config(write({**USUAL, key: OTHER[key]}), environment={})
+    assert found.value(key) != other.value(key)
+    changed = {command for command in READS if footprint(command, other) != before[command]}
     (said,) = (reads_of(field) for one, field in keys_of() if ".".join(one) == key)
     assert changed == set(said)
 
@@ -275,8 +288,12 @@ def test_a_wrong_file_stops_every_command_in_one_sentence(command: str) -> None:
     assert (done.exit_code, done.stdout) == (2, "")
     (sentence,) = done.stderr.splitlines()
     assert "platform_config.yaml:3:5: integrations.github.tokn is not a key; did you mean 'token'?" in sentence
+
+
+def test_a_wrong_file_stops_no_help() -> None:
+    Path("platform_config.yaml").write_text("nonsense\n")
     assert lab("config", "check").exit_code == 1
-    assert lab(*COMMANDS[command], "--help").exit_code == 0
+    assert lab("run", "--help").exit_code == 0
 
 
 def test_a_wrong_variable_is_the_business_of_who_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,19 +337,18 @@ def test_a_run_shows_what_the_file_set_and_keeps_no_secret(monkeypatch: pytest.M
     assert noted["file"] == "platform_config.yaml"
     assert noted["keys"]["decision_engine.policy"] == "certified"
     assert not [key for key in noted["keys"] if key.startswith(("integrations", "r2r"))]
-    assert lab("run", "--resume", "one", "--no-notebook", "--no-mlflow").exit_code == 0
-    assert json.loads(Path("one/provenance.json").read_text("utf-8"))["configuration"] == noted
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "platform_config.yaml"]
     assert len(files) > 10
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
     assert not {"AUTODEV_R2R_API_KEY", "MLFLOW_TRACKING_URI"} & set(os.environ)
 
 
-def test_a_run_without_a_file_is_the_registered_one() -> None:
-    done = lab("run", "learning", "--no-notebook", "--no-mlflow", "--workers", "1", "-p", "arms=uniform", *TINY,
-               "--out", "one")  # fmt: skip
-    assert done.exit_code == 0, done.output
-    assert "configuration: the lab's own (no --config, AUTODEV_CONFIG or platform_config.yaml);" in done.stderr
-    assert json.loads(Path("one/provenance.json").read_text("utf-8"))["configuration"]["keys"] == {}
-    parameters = json.loads(Path("one/spec.json").read_text("utf-8"))["parameters"]
-    assert not {"risk_threshold_high", "promise", "escalate_immediate", "memory_decay_rate"} & set(parameters)
+def test_without_a_file_a_run_is_as_the_experiment_says() -> None:
+    sets = configured(load_config(environment={}), "learning")
+    assert (sets.parameters, sets.as_json()) == ({}, {"file": "platform_config.yaml", "keys": {}})
+    assert "the lab's own (no --config, AUTODEV_CONFIG or platform_config.yaml); no key of it sets" in sets.words
+    parameters = make_plan(load_experiment("learning"), profile="quick").as_json()["parameters"]
+    assert isinstance(parameters, dict)
+    assert not {"risk_threshold_high", "promise", "escalate_immediate", "memory_decay_rate", "rollout"} & set(
+        parameters
+    )
