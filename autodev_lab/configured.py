@@ -9,12 +9,22 @@ from dataclasses import replace
 from typing import TypedDict
 
 from autodev_lab.config import DecisionEngine, Learning, Settings
-from autodev_lab.decisions import Gate, LabelQuality, LearnedPolicy, PublishedPolicy, make_gate
+from autodev_lab.decisions import Gate, LabelQuality, Promise, Thresholds
 from autodev_lab.learning import PatternLibrary
 from autodev_lab.protocols import Memory, PatternLearner, Policy
 from autodev_lab.rules import EscalationRules
 
-__all__ = ["PlatformOptions", "gate_of", "half_life_of", "patterns_of", "platform_options", "policy_of", "rules_of"]
+__all__ = [
+    "PlatformOptions",
+    "gate_of",
+    "half_life_of",
+    "patterns_of",
+    "platform_options",
+    "policy_of",
+    "rules_of",
+    "thresholds_of",
+    "with_limit",
+]
 
 _NO_LIMIT = 10.0
 
@@ -53,14 +63,11 @@ def platform_options(settings: Settings, quality: LabelQuality | None = None) ->
 
 def gate_of(engine: DecisionEngine, quality: LabelQuality | None = None) -> Gate:
     """The gate: the configured policy, and the risk model and calibrator that go with it."""
-    return replace(make_gate(engine.policy, quality=quality), policy=policy_of(engine))
+    return thresholds_of(engine).gate(engine.policy, quality=quality)
 
 
-def policy_of(engine: DecisionEngine) -> Policy:
-    """The policy under the configured thresholds.
-
-    The published rule's own thresholds stand: risk below .2 and confidence above .9 for deployment without a watch,
-    confidence above .7 for one with it. Where `risk_threshold_high` is below .2 it bounds both.
+def policy_of(engine: DecisionEngine, quality: LabelQuality | None = None) -> Policy:
+    """The policy under the configured thresholds; see `autodev_lab.decisions.Thresholds`.
 
     Examples
     --------
@@ -69,16 +76,32 @@ def policy_of(engine: DecisionEngine) -> Policy:
     >>> policy_of(engine)  # doctest: +ELLIPSIS
     PublishedPolicy(risk_low=0.2, confidence_high=0.9, risk_high=0.5, confidence_low=0.7, risk_critical=0.8, ...)
     """
-    high, critical = engine.risk_threshold_high, engine.risk_threshold_critical
-    if engine.policy == "learned":
-        return LearnedPolicy(auto_deploy_threshold=engine.auto_deploy_threshold, risk_critical=critical)
-    return PublishedPolicy(risk_low=min(PublishedPolicy().risk_low, high), risk_high=high, risk_critical=critical)
+    return gate_of(engine, quality).policy
+
+
+def thresholds_of(engine: DecisionEngine) -> Thresholds:
+    """The configured thresholds."""
+    return Thresholds(
+        auto_deploy=engine.auto_deploy_threshold,
+        risk_high=engine.risk_threshold_high,
+        risk_critical=engine.risk_threshold_critical,
+        promise=Promise(engine.promise.success, engine.promise.assurance),
+    )
 
 
 def rules_of(settings: Settings) -> EscalationRules:
     """The escalation rules, and that of the deployer's `max_complexity`."""
-    rules = settings.decision_engine.escalation_rules.rules
-    limit = settings.agents.deployer.max_complexity
+    return with_limit(settings.decision_engine.escalation_rules.rules, settings.agents.deployer.max_complexity)
+
+
+def with_limit(rules: EscalationRules, limit: float) -> EscalationRules:
+    """Rules, and one that sends changes of tasks above a complexity to a person; 10 is no limit.
+
+    Examples
+    --------
+    >>> [str(rule) for rule in with_limit(EscalationRules(), 7.5).high_priority]
+    ['complexity > 7.5']
+    """
     if limit >= _NO_LIMIT:
         return rules
     (beyond,) = EscalationRules.parse(high_priority=[f"complexity > {limit!r}"]).high_priority

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autodev_lab.agents import Agent, HumanDesk, Surroundings, Timing
 from autodev_lab.agents.members import make_member
 from autodev_lab.agents.outcomes import outcome_of
-from autodev_lab.decisions import PRODUCTION_POWER, Gate, HumanTwin, LabelQuality, check_gate_names, make_gate
+from autodev_lab.decisions import (
+    PRODUCTION_POWER,
+    Gate,
+    HumanTwin,
+    LabelQuality,
+    Promise,
+    Rollout,
+    Thresholds,
+    check_gate_names,
+    make_rollout,
+)
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
 from autodev_lab.kernel.virtual import VirtualRuntime
@@ -58,6 +68,10 @@ class TeamSpec:
         `autodev_lab.agents.recalled`.
     policy, risk, calibrator
         The gate; see `autodev_lab.decisions.make_gate`.
+    promise, confidence
+        What the policy ``certified`` promises: the share of what it deploys that is right, and how surely.
+    rollout, traffic_noise
+        How stages of a rollout are judged; see `autodev_lab.decisions.make_rollout`.
     budget
         Candidates a task may use, over all its attempts.
     human_accuracy, human_latency_seconds, human_minutes
@@ -83,6 +97,10 @@ class TeamSpec:
     policy: str = "published"
     risk: str = ""
     calibrator: str = ""
+    promise: float = 0.95
+    confidence: float = 0.95
+    rollout: str = "fixed"
+    traffic_noise: float = 0.0
     budget: int = 20
     human_accuracy: float = 0.9
     human_latency_seconds: float = 1800.0
@@ -105,12 +123,15 @@ class TeamSpec:
         ):
             if value not in allowed:
                 raise LabError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+        Promise(self.promise, self.confidence)
         check_gate_names(self.policy, self.risk, self.calibrator)
+        make_rollout(self.rollout, noise=self.traffic_noise)
 
-    def gate(self) -> Gate:
-        """The team's gate, with nothing learned yet."""
+    def gate(self, thresholds: Thresholds | None = None) -> Gate:
+        """The team's gate, with nothing learned yet, by the usual thresholds unless others are given."""
         quality = LabelQuality(self.human_accuracy, self.production_power)
-        return make_gate(self.policy, self.risk, self.calibrator, quality=quality)
+        known = replace(thresholds or Thresholds(), promise=Promise(self.promise, self.confidence))
+        return known.gate(self.policy, self.risk, self.calibrator, quality=quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +214,8 @@ class Platform:
         Makes a memory: one for all or one an agent, as the spec says.
     rules
         Which changes and incidents go to a person, whatever the gate says; none unless given.
+    rollout
+        Judges and targets of rollouts; the spec's unless given.
     answer_within_seconds
         After which an escalation expires, see `autodev_lab.agents.HumanDesk`; never unless given.
     questions_at_once
@@ -212,6 +235,7 @@ class Platform:
         patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
         memory: Callable[[], LinkedMemory] = InMemoryMemory,
         rules: EscalationRules | None = None,
+        rollout: Rollout | None = None,
         answer_within_seconds: float | None = None,
         questions_at_once: int | None = None,
     ) -> None:
@@ -223,6 +247,7 @@ class Platform:
         shared = SealedMemory(memory()) if spec.memory == "none" else memory()
         timing = Timing(spec.lease_seconds, spec.poll_seconds)
         decider = gate or spec.gate()
+        judged = rollout or make_rollout(spec.rollout, noise=spec.traffic_noise)
 
         def surroundings() -> Surroundings:
             home = memory() if spec.memory == "isolated" else shared
@@ -240,6 +265,7 @@ class Platform:
                 recalling=spec.recall == "used",
                 patterns=keep,
                 rules=rules,
+                rollout=judged,
             )
 
         libraries: list[PatternLearner] = []
@@ -306,6 +332,7 @@ def run_stream(
     patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
     memory: Callable[[], LinkedMemory] = InMemoryMemory,
     rules: EscalationRules | None = None,
+    rollout: Rollout | None = None,
     answer_within_seconds: float | None = None,
     questions_at_once: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -316,7 +343,7 @@ def run_stream(
     ----------
     items
         The stream, or any part of it.
-    environment, spec, solver, seed, gate, runtime, patterns, memory, progress
+    environment, spec, solver, seed, gate, runtime, patterns, memory, rollout, progress
         See `Platform`.
     oracle
         Judges changes after the run, and stands behind the Human twin. Agents never see it.
@@ -355,6 +382,7 @@ def run_stream(
         patterns=patterns,
         memory=memory,
         rules=rules,
+        rollout=rollout,
         answer_within_seconds=answer_within_seconds,
         questions_at_once=questions_at_once,
     )

@@ -52,6 +52,7 @@ from autodev_lab.records import (
 
 __all__ = [
     "Calibrator",
+    "CertifyingPolicy",
     "CypherMemory",
     "Embedder",
     "Environment",
@@ -468,6 +469,21 @@ class LearningPolicy(Policy, Protocol):
 
     def learn(self, label: Label) -> None:
         """Take note of one labelled outcome."""
+        ...
+
+
+@runtime_checkable
+class CertifyingPolicy(Policy, Protocol):
+    """A policy that deploys what a certificate covers."""
+
+    @property
+    def threshold(self) -> float | None:
+        """Least 1 - risk that is certified now; None when nothing is."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """What is promised now, as a sentence."""
         ...
 
 

@@ -39,13 +39,13 @@ NEXT_STAGES: Mapping[Stage, frozenset[Stage]] = MappingProxyType(
         Stage.TESTED: frozenset({Stage.APPROVED, Stage.REJECTED}),
         Stage.APPROVED: frozenset({Stage.CLEARED, Stage.ESCALATED}),
         Stage.ESCALATED: frozenset({Stage.CLEARED, Stage.DECLINED}),
-        Stage.CLEARED: frozenset({Stage.CANARY, Stage.ROLLED_BACK}),
-        Stage.CANARY: frozenset({Stage.STAGING, Stage.ROLLED_BACK}),
-        Stage.STAGING: frozenset({Stage.PRODUCTION, Stage.ROLLED_BACK}),
+        Stage.CLEARED: frozenset({Stage.CANARY, Stage.ROLLED_BACK, Stage.ESCALATED}),
+        Stage.CANARY: frozenset({Stage.STAGING, Stage.ROLLED_BACK, Stage.ESCALATED}),
+        Stage.STAGING: frozenset({Stage.PRODUCTION, Stage.ROLLED_BACK, Stage.ESCALATED}),
         Stage.PRODUCTION: frozenset({Stage.HEALTHY, Stage.ROLLED_BACK}),
     }
 )
-"""The stages a completion may lead to."""
+"""The stages a completion may lead to. A rollout stage that shows too little leads to a person: ESCALATED."""
 
 TERMINAL_STAGES: frozenset[Stage] = frozenset(set(Stage) - set(NEXT_STAGES))
 """Stages after which nobody acts any more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -11,8 +10,9 @@ from autodev_lab.agents.escalating import escalated, evidence_of, facts_about
 from autodev_lab.agents.labels import COLLECTION, files_of, label_of, read_label, write_label
 from autodev_lab.agents.outcomes import outcome_of
 from autodev_lab.agents.recalled import RecalledHistory
-from autodev_lab.decisions import lines_of
-from autodev_lab.protocols import Calibrator, LearningPolicy, Policy, RiskModel
+from autodev_lab.agents.rolling_out import JudgedRollouts, stage_after
+from autodev_lab.decisions import ROLLOUT_SHARES, Rollout, lines_of
+from autodev_lab.protocols import Calibrator, CertifyingPolicy, LearningPolicy, Policy, RiskModel
 from autodev_lab.records import (
     Action,
     Attempt,
@@ -31,14 +31,9 @@ from autodev_lab.records import (
 from autodev_lab.rules import EscalationRules
 from autodev_lab.workflow import TERMINAL_STAGES
 
-__all__ = ["ROLLOUT_SHARES", "Deployer"]
+__all__ = ["Deployer"]
 
 _DECISIONS = 10
-
-ROLLOUT_SHARES: Mapping[Stage, float] = {Stage.CANARY: 0.1, Stage.STAGING: 0.3, Stage.PRODUCTION: 0.6}
-"""Share of production traffic seen by the end of each rollout stage; the monitor sees the rest. An assumption."""
-
-_NEXT_ROLLOUT = {Stage.CLEARED: Stage.CANARY, Stage.CANARY: Stage.STAGING, Stage.STAGING: Stage.PRODUCTION}
 
 
 class Deployer(Agent):
@@ -55,6 +50,9 @@ class Deployer(Agent):
         What became of similar changes, which are looked for in any case, does this to the risk; nothing unless given.
     rules
         What they hold for goes to a person, whatever the policy says; nothing unless given.
+    rollout
+        How stages are judged, and on what traffic. Unless given a stage shows every exposure test that it reaches once,
+        and one that fails is enough.
     """
 
     role: ClassVar[Role] = Role.DEPLOYER
@@ -70,6 +68,7 @@ class Deployer(Agent):
         policy: Policy,
         history: RecalledHistory | None = None,
         rules: EscalationRules | None = None,
+        rollout: Rollout | None = None,
     ) -> None:
         super().__init__(agent_id, surroundings)
         self._risk = risk
@@ -77,6 +76,7 @@ class Deployer(Agent):
         self._policy = policy
         self._history = history
         self._rules = rules
+        self._rollouts = JudgedRollouts(rollout) if rollout is not None else None
         self._decided: dict[str, None] = {}
         self._cursor = -1
 
@@ -87,7 +87,9 @@ class Deployer(Agent):
             raise LookupError(f"task {claim.task.id} reached deployment without a change")
         if claim.state.stage is Stage.APPROVED:
             return await self._decide(claim, change)
-        stage = _NEXT_ROLLOUT[claim.state.stage]
+        if self._rollouts is not None:
+            return await self._rollouts.carry(self, claim, change)
+        stage = stage_after(claim.state.stage)
         share = ROLLOUT_SHARES[stage]
         report, _ = await self.call(lambda: self.environment.expose(claim.task, change, stage, share))
         promoted = not report.failed
@@ -108,9 +110,10 @@ class Deployer(Agent):
             score = self._history.applied(score, past)
         confidence = self._calibrator.confidence(score.risk)
         assessment = RiskAssessment(task.id, score.factors, score.risk, confidence, lines_of(evidence), score.reason)
+        certified = self._policy.threshold if isinstance(self._policy, CertifyingPolicy) else None
         decision = self._policy.decide(assessment, self.rng("decide", task.id, state.reworks))
         reasons = (*decision.reasons, score.reason) if score.reason else decision.reasons
-        decision = replace(decision, reasons=reasons, retrieved=asking.noted)
+        decision = replace(decision, reasons=reasons, retrieved=asking.noted, certified=certified)
         if self._rules is not None:
             incident = await self._incident(task)
             decision = escalated(decision, self._rules.held(facts_about(state, change, assessment, incident)))
@@ -128,12 +131,16 @@ class Deployer(Agent):
         """Write down what became of a change this deployer decided on."""
         if event.task_id in self._decided:
             await self._settle(event.task_id)
+        if self._rollouts is not None:
+            await self._rollouts.look_after(self)
 
     async def look_around(self) -> None:
         """Also ask after one's own decisions: the event that told of them may have been lost."""
         await super().look_around()
         for task_id in tuple(self._decided):
             await self._settle(task_id)
+        if self._rollouts is not None:
+            await self._rollouts.look_after(self)
 
     async def _settle(self, task_id: str) -> None:
         state = await self.ledger.state(task_id)

@@ -96,16 +96,18 @@ class HumanDesk:
         claimed_at = claim.lease.expires_at - self._patience_seconds
         since, level = claimed_at, None
         for entry in state.history:
+            if entry.stage is Stage.ESCALATED:
+                since = entry.at
             if isinstance(entry.result, Decision):
-                since, level = entry.at, entry.result.escalation
+                level = entry.result.escalation
         heapq.heappush(self._queue, (_URGENCY[level], since, self._queued, state))
         self._queued += 1
         if self._within is None:
             self._waiting[state.task.id] = math.inf
         else:
             left = min(self._within, max(0.0, self._within - (claimed_at - since)))
-            self._waiting[state.task.id] = self._runtime.now() + left
-            self._runtime.spawn(self._expire(state, self._within, left), f"human {state.task.id} deadline")
+            deadline = self._waiting[state.task.id] = self._runtime.now() + left
+            self._runtime.spawn(self._expire(state, self._within, left, deadline), f"human {state.task.id} deadline")
         if math.isinf(self._at_once):
             self._ask_next()
 
@@ -125,9 +127,9 @@ class HumanDesk:
             await self._ledger.answer(answer)
             self._waiting.pop(state.task.id, None)
 
-    async def _expire(self, state: TaskState, within: float, left: float) -> None:
+    async def _expire(self, state: TaskState, within: float, left: float, deadline: float) -> None:
         await self._runtime.sleep(left)
-        if state.task.id in self._waiting:
+        if self._waiting.get(state.task.id) == deadline:  # the same task may have been escalated again since
             reason = f"nobody answered within {within:g} s"
             await self._ledger.answer(HumanAnswer(state.task.id, False, within, 0.0, reason, expired=True))
             self._waiting.pop(state.task.id, None)

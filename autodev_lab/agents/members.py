@@ -12,7 +12,7 @@ from autodev_lab.agents.monitor import Monitor
 from autodev_lab.agents.recalled import FileCaution, RecalledHistory
 from autodev_lab.agents.reviewer import Reviewer
 from autodev_lab.agents.tester import Tester
-from autodev_lab.decisions import Gate
+from autodev_lab.decisions import Gate, Rollout
 from autodev_lab.errors import LabError
 from autodev_lab.learning import PatternLibrary, SimilarFixes
 from autodev_lab.protocols import Memory, PatternLearner, Solver
@@ -33,6 +33,7 @@ def make_member(
     recalling: bool = False,
     patterns: Callable[[Memory], PatternLearner] = PatternLibrary,
     rules: EscalationRules | None = None,
+    rollout: Rollout | None = None,
 ) -> Agent:
     """Make one agent of a team.
 
@@ -42,7 +43,7 @@ def make_member(
         Any but the human's, who is no agent.
     agent_id, surroundings
         See `autodev_lab.agents.Agent`.
-    solver, gate, patterns, rules
+    solver, gate, patterns, rules, rollout
         See `autodev_lab.platform.Platform`.
     budget
         Candidates a task may use, over all its attempts.
@@ -74,6 +75,7 @@ def make_member(
                 policy=gate.policy,
                 history=RecalledHistory() if recalling else None,
                 rules=rules,
+                rollout=rollout,
             )
         case Role.MONITOR:
             return Monitor(agent_id, surroundings, rules=rules)

@@ -15,6 +15,7 @@ __all__ = [
     "COLUMNS",
     "KEY",
     "RETRIEVAL_COLUMNS",
+    "ROLLOUT_COLUMNS",
     "VERSION",
     "Column",
     "Kind",
@@ -154,6 +155,31 @@ RETRIEVAL_COLUMNS: tuple[Column, ...] = (
 )
 """Of `retrievals.parquet`: one row an item that an agent's question to its memory brought up."""
 
+ROLLOUT_COLUMNS: tuple[Column, ...] = (
+    Column("arm", Kind.TEXT, "", "Name of the arm, without the suffix of a twin."),
+    Column("twin", Kind.YES_NO, "", "Whether this cell is the twin."),
+    Column("replicate", Kind.INTEGER, "", "Replicate, from 0."),
+    Column("package", Kind.TEXT, "", "Package of the task."),
+    Column("task_id", Kind.TEXT, "", "The task whose change was rolled out."),
+    Column("depth", Kind.INTEGER, "", "Follow-ups between this task and an original one."),
+    Column("rollout", Kind.TEXT, "", "How its stages were judged."),
+    Column("correct", Kind.YES_NO, "", "Outcome of the task: see above."),
+    Column("promoted", Kind.YES_NO, "", "The change passed all stages and reached production."),
+    Column("rolled_back", Kind.YES_NO, "", "A stage rolled it back."),
+    Column("asked", Kind.YES_NO, "", "A stage was inconclusive, so that a person was asked."),
+    Column("exposures", Kind.INTEGER, "exposures", "Exposures of the change at all stages."),
+    Column("failed", Kind.INTEGER, "exposures", "How many of them failed."),
+    Column("baseline_failed", Kind.INTEGER, "exposures", "How many of the baseline's failed, of as many."),
+    Column(
+        "production_failing",
+        Kind.NUMBER,
+        "share",
+        "Exposure tests that failed when the monitor looked at production; missing where it did not.",
+        optional=True,
+    ),
+)
+"""Of `rollouts.parquet`: one row a change that was rolled out."""
+
 KEY: tuple[str, ...] = ("arm", "twin", "replicate", "task_id")
 """Columns that identify a row."""
 
@@ -211,6 +237,15 @@ def to_markdown(columns: Sequence[Column] = COLUMNS) -> str:
         "| column | type | unit | may be missing | meaning |",
         "|---|---|---|---|---|",
         *_rows(RETRIEVAL_COLUMNS),
+        "",
+        "## `rollouts.parquet`",
+        "",
+        "How changes were rolled out, one row a change, in runs whose arms differ in their rollouts. Made from the",
+        "cells' traces, so it can be made again.",
+        "",
+        "| column | type | unit | may be missing | meaning |",
+        "|---|---|---|---|---|",
+        *_rows(ROLLOUT_COLUMNS),
     ]
     return "\n".join(lines) + "\n"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autodev_lab.cli.settings_from_config import ConfigOption, configuration
 from autodev_lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -34,13 +35,18 @@ def assess(
         str | None, typer.Option(metavar="REGEX", help="What the message of a fix matches, when history is mined.")
     ] = None,
     figure: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw what moved the risk.")] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Fit the judge anew; else the one that was kept judges.")
+    ] = False,
     workers: Annotated[int, typer.Option(help="Git processes at a time; 0: one a core.")] = 0,
+    config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """Risk, calibrated confidence, decision and reasons, from what was known when the commit was made."""
+    """Risk, calibrated confidence, decision and reasons, by one judge and one certificate for all commits to come."""
+    from autodev_lab.configured import thresholds_of
     from autodev_lab.decisions import Promise
     from autodev_lab.execution.upkeep import use
-    from autodev_lab.experiments.assessing import assess_commit
+    from autodev_lab.experiments.assessing import Standards, assess_commit
     from autodev_lab.experiments.progress import reporter
     from autodev_lab.mining import FIX_PATTERN, read_changes
     from autodev_lab.resources import cache_directory
@@ -54,6 +60,7 @@ def assess(
     place = hashlib.sha256(str(repository.resolve()).encode()).hexdigest()[:16]
     cache = cache_directory()
     use(cache)
+    engine = configuration().settings.decision_engine
     watch = reporter()
     try:
         found = assess_commit(
@@ -67,6 +74,9 @@ def assess(
             pattern=fixes if fixes is not None else FIX_PATTERN,
             promise=Promise(success, assurance),
             workers=workers or os.cpu_count() or 1,
+            standards=Standards(thresholds_of(engine), engine.escalation_rules.rules),
+            table=history.expanduser() if history is not None else None,
+            refit=refit,
         )
     finally:
         watch.close()
@@ -97,7 +107,7 @@ def _tell(found: Assessment) -> None:
             f"lines within {found.days:g} days"
         )
         typer.echo(
-            f"learned from {worth.mature} of {worth.before} changes before it, those at least {found.days:g} days old "
+            f"learned from {worth.mature} of {worth.before} changes, those at least {found.days:g} days old "
             f"({worth.failures} failed): {worth.trained} for the model, {worth.calibrated} to calibrate it, "
             f"{tested.failures + tested.successes} later ones to test it"
         )
@@ -109,13 +119,17 @@ def _tell(found: Assessment) -> None:
             )
         else:
             typer.echo("these are all of one kind, so that nothing is known of what the model is worth")
+    if found.judge is not None:
+        typer.echo(found.judge.words)
+    if found.unasked:
+        typer.echo(f"rules not asked, for a history knows nothing of their facts: {'; '.join(found.unasked)}")
     typer.echo("what moved the risk most:")
     for part in found.moved[:_REASONS]:
         typer.echo(f"  {part.words}")
 
 
 def _draw(found: Assessment, path: Path) -> None:
-    from autodev_lab.experiments.assessing import assessment_figure
+    from autodev_lab.experiments.assessing.figure import assessment_figure
     from autodev_lab.files import write_atomic
 
     stream = io.BytesIO()

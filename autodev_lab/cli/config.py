@@ -1,4 +1,4 @@
-"""`autodev-lab config`: what is wrong with a configuration, and what holds, where it comes from and what reads it."""
+"""`autodev-lab config`: what is wrong with a configuration, what holds, where it is from, which command reads it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ app = typer.Typer(
 File = Annotated[
     str | None,
     typer.Argument(
-        metavar="[FILE]", help="The configuration; else AUTODEV_CONFIG, else the one that ships with the lab."
+        metavar="[FILE]",
+        help="The configuration; else AUTODEV_CONFIG, else platform_config.yaml in this folder, else the lab's own.",
     ),
 ]
 _HEAD = f"{'key':<47} {'value':<25} {'from':<31} read by"
@@ -36,7 +37,9 @@ def check(
     file: File = None,
     need: Annotated[
         list[str] | None,
-        typer.Option(help="A service that must be ready: r2r, linear, github, codegen or redis; may be repeated."),
+        typer.Option(
+            help="A service that must be ready: r2r, linear, github, codegen, redis or mlflow; may be repeated."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -70,7 +73,7 @@ def check(
 
 
 def show(file: File = None, as_json: Json = False) -> None:
-    """Show what holds: every key's value, where it comes from, what reads it, and what the thresholds do."""
+    """Show what holds: every key's value, where it comes from, which command reads it, and what the thresholds do."""
     from autodev_lab.config import load_config
     from autodev_lab.config.schema import keys_of
     from autodev_lab.config.wording import reads_of, shown
@@ -79,9 +82,7 @@ def show(file: File = None, as_json: Json = False) -> None:
     rows = []
     for key, field in keys_of():
         path = ".".join(key)
-        value: object = configuration.settings
-        for name in key:
-            value = getattr(value, name)
+        value = configuration.value(path)
         unset = configuration.missing.get(path)
         origin = f"{', '.join(unset)} is not set" if unset else str(configuration.origins[path])
         rows.append((path, value, shown(value), origin, reads_of(field), field.description))
@@ -92,11 +93,12 @@ def show(file: File = None, as_json: Json = False) -> None:
         print_json(
             {
                 "file": str(configuration.path),
+                "found": configuration.found,
                 "settings": {
                     path: {
                         "value": _plain(value, text),
                         "origin": origin,
-                        "read_by": None if reads == _unread() else reads,
+                        "read_by": list(reads),
                         "description": description,
                     }
                     for path, value, text, origin, reads, description in rows
@@ -106,10 +108,10 @@ def show(file: File = None, as_json: Json = False) -> None:
             }
         )
         return
-    typer.echo(f"{configuration.path}\n\n{_HEAD}")
+    typer.echo(f"{configuration.path} ({configuration.found})\n\n{_HEAD}")
     for path, value, text, origin, reads, _ in rows:
         listed = isinstance(value, tuple)
-        typer.echo(f"{path:<47} {'' if listed else text:<25} {origin:<31} {reads}".rstrip())
+        typer.echo(f"{path:<47} {'' if listed else text:<25} {origin:<31} {', '.join(reads) or _unread()}")
         for one in value if isinstance(value, tuple) else ():
             typer.echo(f"  - {one}")
     typer.echo("\nWhat this means:")
@@ -168,10 +170,16 @@ def _plain(value: object, text: str) -> object:
 def _meanings(configuration: Configuration) -> list[str]:
     """The thresholds as sentences, made of the parts that they set."""
     from autodev_lab.configured import half_life_of, policy_of, rules_of
-    from autodev_lab.decisions import LearnedPolicy, PublishedPolicy
+    from autodev_lab.decisions import CertifiedPolicy, LearnedPolicy, PublishedPolicy
 
     engine, learning = configuration.settings.decision_engine, configuration.settings.learning
     policy = policy_of(engine)
+    auto, high = engine.auto_deploy_threshold, engine.risk_threshold_high
+    unread = {
+        f"auto_deploy_threshold, {auto:g}, counts under the learned policy alone": LearnedPolicy,
+        f"risk_threshold_high, {high:g}, counts under the published policy alone": PublishedPolicy,
+        "the promise counts under the certified policy, and in `assess`": CertifiedPolicy,
+    }
     lines = []
     if isinstance(policy, PublishedPolicy):
         lines = [
@@ -179,16 +187,17 @@ def _meanings(configuration: Configuration) -> list[str]:
             "without a watch",
             f"published policy: risk below {policy.risk_high:g} and confidence above {policy.confidence_low:g} deploys "
             "with monitoring (risk_threshold_high)",
-            f"auto_deploy_threshold, {engine.auto_deploy_threshold:g}, counts under the learned policy alone",
         ]
-        critical = policy.risk_critical
-    else:
-        assert isinstance(policy, LearnedPolicy)
-        critical = policy.risk_critical
+    elif isinstance(policy, CertifiedPolicy):
         lines = [
-            f"learned policy: confidence of at least {policy.auto_deploy_threshold:g} deploys (auto_deploy_threshold)",
-            f"risk_threshold_high, {engine.risk_threshold_high:g}, counts under the published policy alone",
+            f"certified policy: {policy.promise.words} (promise); deploys nothing by itself until that is certified"
         ]
+    elif isinstance(policy, LearnedPolicy):
+        lines = [
+            f"learned policy: confidence of at least {policy.auto_deploy_threshold:g} deploys (auto_deploy_threshold)"
+        ]
+    lines += [words for words, kind in unread.items() if not isinstance(policy, kind)]
+    critical = engine.risk_threshold_critical
     lines.append(f"risk of at least {critical:g} goes to a person at once (risk_threshold_critical)")
     rules = rules_of(configuration.settings)
     for level, held in (("immediate", rules.immediate), ("high_priority", rules.high_priority)):
@@ -204,4 +213,6 @@ def _meanings(configuration: Configuration) -> list[str]:
         else (f"evidence on patterns counts half after {half_life:.3g} attempts")
     )
     lines.append(f"{fading} (memory_decay_rate)")
+    given = "nothing here" if configuration.shipped else "what your file and variables say"
+    lines.append(f"`run` takes {given}: what they leave out is as the experiment has it; other commands take all of it")
     return lines

@@ -6,17 +6,20 @@ from typing import Annotated
 
 import typer
 
+from autodev_lab.cli.settings_from_config import ConfigOption
+
 __all__ = ["init_r2r"]
 
 
 def init_r2r(
     url: Annotated[str, typer.Option(envvar="AUTODEV_R2R_URL", help="Where R2R listens.")] = "http://localhost:7272",
     prefix: Annotated[str, typer.Option(help="Stands before each collection's name, to share a server.")] = "",
+    config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
     """Make the memory's collections on an R2R server; those it has already stay as they are.
 
-    Credentials are read from AUTODEV_R2R_API_KEY, or AUTODEV_R2R_EMAIL and AUTODEV_R2R_PASSWORD.
+    Credentials are AUTODEV_R2R_API_KEY, or AUTODEV_R2R_EMAIL and AUTODEV_R2R_PASSWORD, else the configuration's.
     """
     from autodev_lab.integrations.r2r import R2RClient
     from autodev_lab.memory.collections import COLLECTIONS

@@ -1,4 +1,4 @@
-"""`autodev-lab agent`, `up` and `status`: agents as processes on one Redis, started, watched over and looked at."""
+"""`autodev-lab agent`, `up`, `status` and `shards`: agents as processes on Redis, started, watched over, looked at."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autodev_lab.cli.run import Sandbox
+from autodev_lab.cli.settings_from_config import ConfigOption, with_counts
 from autodev_lab.errors import LabError
 
 if TYPE_CHECKING:
     from autodev_lab.experiments.agent_process import AgentOrder
 
-__all__ = ["agent", "status", "up"]
+__all__ = ["agent", "shards", "status", "up"]
 
 
 class World(enum.StrEnum):
@@ -26,6 +27,18 @@ class World(enum.StrEnum):
 
 RedisOption = Annotated[
     str, typer.Option(metavar="URL", envvar="AUTODEV_REDIS_URL", help="redis://, rediss:// or unix://; with password.")
+]
+ServersOption = Annotated[
+    list[str],
+    typer.Option(
+        "--redis",
+        metavar="URL",
+        envvar="AUTODEV_REDIS_URL",
+        help="As for agent; several times for a shard on each. Agents and status are given the first.",
+    ),
+]
+ShardsOption = Annotated[
+    int | None, typer.Option("--shards", min=1, help="Shards of the ledger, dealt out to the servers; one on each.")
 ]
 PrefixOption = Annotated[str, typer.Option(help="Begins the names of all keys.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -63,6 +76,7 @@ def agent(
     r2r: R2ROption = "",
     sandbox: SandboxOption = Sandbox.STRONG,
     offline: OfflineOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """Be one agent until SIGTERM or Ctrl-C: the step under way is finished, or its claim given up."""
     import logging
@@ -95,10 +109,12 @@ def agent(
 
 
 def up(
-    redis: RedisOption,
+    redis: ServersOption,
     agents: Annotated[
-        str, typer.Option(metavar="ROLE=N,...", help="How many of each role; one of those not named.")
+        str,
+        typer.Option(metavar="ROLE=N,...", callback=with_counts, help="How many of each role; one of those not named."),
     ] = "",
+    shards: ShardsOption = None,
     prefix: PrefixOption = "autodev",
     environment: WorldOption = World.REPOSITORY,
     scripted: ScriptedOption = False,
@@ -118,6 +134,7 @@ def up(
     r2r: R2ROption = "",
     sandbox: SandboxOption = Sandbox.STRONG,
     offline: OfflineOption = False,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start agents, start those anew that die, submit tasks; SIGTERM or Ctrl-C ends all of them gracefully.
@@ -127,10 +144,11 @@ def up(
     import asyncio
 
     from autodev_lab.experiments.agent_process import AgentOrder, tasks_for
+    from autodev_lab.experiments.process_shards import wanted_shards
     from autodev_lab.experiments.process_team import count_agents
     from autodev_lab.experiments.process_watch import watch_team
 
-    counts = count_agents(agents)
+    counts, wanted = count_agents(agents), wanted_shards(redis, shards)
     order = AgentOrder(
         "",
         World.SCRIPTED if scripted else environment,
@@ -150,7 +168,9 @@ def up(
     )
     _check_sandbox(order)
     known = tasks_for(order) if submit else ()
-    result = asyncio.run(watch_team(order, redis, counts, known, max_open=max_open, until_done=until_done, say=_say))
+    result = asyncio.run(
+        watch_team(order, redis[0], counts, known, shards=wanted, max_open=max_open, until_done=until_done, say=_say)
+    )
     if as_json:
         from autodev_lab.cli.output import print_json
 
@@ -159,7 +179,9 @@ def up(
         typer.echo(result.in_words())
 
 
-def status(redis: RedisOption, prefix: PrefixOption = "autodev", as_json: JsonOption = False) -> None:
+def status(
+    redis: RedisOption, prefix: PrefixOption = "autodev", config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
     """Show who is there by heartbeat, and tasks by stage, leases, queues, dead letters and shards; changes nothing."""
     import asyncio
 
@@ -172,6 +194,32 @@ def status(redis: RedisOption, prefix: PrefixOption = "autodev", as_json: JsonOp
         print_json(found.as_json())
     else:
         typer.echo(found.in_words())
+
+
+def shards(
+    redis: ServersOption,
+    shards: ShardsOption = None,
+    prefix: PrefixOption = "autodev",
+    max_tries: TriesOption = 3,
+    patience: PatienceOption = 300.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let tasks live in so many shards from now on, and move those that belong elsewhere, while agents work.
+
+    A task that somebody holds is moved once it is free. Killed and started again, it goes on.
+    """
+    import asyncio
+
+    from autodev_lab.experiments.process_shards import change_shards
+
+    changed = asyncio.run(change_shards(redis, shards, prefix, max_tries=max_tries, patience=patience, say=_say))
+    if as_json:
+        from autodev_lab.cli.output import print_json
+
+        print_json(changed.as_json())
+    else:
+        typer.echo(changed.in_words())
 
 
 def _say(line: str) -> None:

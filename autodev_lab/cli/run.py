@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from autodev_lab.cli.settings_from_config import ConfigOption, configuration
 from autodev_lab.errors import LabError
 
 __all__ = ["Sandbox", "run"]
@@ -38,6 +39,7 @@ def run(
     offline: Annotated[bool, typer.Option("--offline", help="Take packages from the cache alone.")] = False,
     notebook: Annotated[bool, typer.Option(help="Also execute the experiment's notebook.")] = True,
     mlflow: Annotated[bool, typer.Option(help="Also mirror the run to MLflow.")] = True,
+    config: ConfigOption = None,
 ) -> None:
     """Run an experiment; ends with a summary, the verdicts, and where everything lies."""
     from autodev_lab.experiments.resolving import parse_overrides
@@ -49,8 +51,13 @@ def run(
         raise LabError("name an experiment, for example `autodev-lab run learning`, or a run with --resume")
     if dry_run and experiment is not None:
         from autodev_lab.experiments.conduct import need_of, plan_of
+        from autodev_lab.experiments.configuring import configured
 
-        need = need_of(plan_of(experiment, profile=profile, seed=seed, overrides=overrides), workers=workers)
+        sets = configured(configuration(), experiment, overrides)
+        if not configuration().shipped:
+            typer.echo(sets.words, err=True)
+        asked = {**sets.parameters, **overrides}
+        need = need_of(plan_of(experiment, profile=profile, seed=seed, overrides=asked), workers=workers)
         if as_json:
             from autodev_lab.cli.output import print_json
 
@@ -72,6 +79,7 @@ def run(
         offline=offline,
         notebook=notebook,
         mlflow=mlflow,
+        configuration=configuration(),
     )
     if as_json:
         from autodev_lab.cli.output import print_json

@@ -9,12 +9,15 @@ from typing import Annotated
 
 import typer
 
+from autodev_lab.cli.settings_from_config import ConfigOption
+
 __all__ = ["ui"]
 
 
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
     host: Annotated[str, typer.Option(help="Address to listen on; the default is this machine alone.")] = "127.0.0.1",
+    config: ConfigOption = None,
 ) -> None:
     """Open the MLflow UI; Ctrl-C ends it."""
     from autodev_lab.errors import LabError

@@ -20,6 +20,7 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     "github": ("integrations", "github"),
     "codegen": ("integrations", "codegen"),
     "redis": ("integrations", "redis"),
+    "mlflow": ("integrations", "mlflow"),
 }
 """Sections whose variables are missed only by what uses them."""
 
@@ -31,19 +32,23 @@ class Origin:
     Parameters
     ----------
     kind
-        ``"default"``: the lab's own file. ``"file"``: the user's. ``"environment"``: a variable that one of them names.
+        ``"default"``: the lab's own file. ``"file"``: the user's. ``"environment"``: a variable that one of them names,
+        or that goes before both.
     file
         The file.
     place
         Line and column of the key in that file.
     variables
         Variables put in.
+    given
+        Whether a file of the user's or a variable says so, and not the lab's own file alone.
     """
 
     kind: str
     file: str
     place: Place | None = None
     variables: tuple[str, ...] = ()
+    given: bool = False
 
     def __str__(self) -> str:
         if self.variables:
@@ -67,6 +72,10 @@ class Configuration:
         Keys of services without a value, and the variables that would give one.
     notes
         What is allowed and worth a word.
+    found
+        How the file was found, in words.
+    shipped
+        Whether it is the lab's own, and no file of the user's was found.
     """
 
     path: Path
@@ -74,6 +83,38 @@ class Configuration:
     origins: Mapping[str, Origin]
     missing: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
+    found: str = ""
+    shipped: bool = False
+
+    @property
+    def words(self) -> str:
+        """Which file was read, for people."""
+        return f"configuration: {self.found}" if self.shipped else f"configuration: {self.path} ({self.found})"
+
+    def value(self, key: str) -> object:
+        """The value of a key, by its path; a secret stays wrapped.
+
+        Raises
+        ------
+        LabError
+            If there is no such key.
+        """
+        self._known(key)
+        value: object = self.settings
+        for name in key.split("."):
+            value = getattr(value, name)
+        return value
+
+    def given(self, key: str) -> bool:
+        """Whether the user says what a key is, in a file or by a variable.
+
+        Raises
+        ------
+        LabError
+            If there is no such key.
+        """
+        self._known(key)
+        return self.origins[key].given
 
     def needed(self, key: str) -> str:
         """A text that a service cannot do without; a secret as it is.
@@ -88,12 +129,7 @@ class Configuration:
         LabError
             If it has no value, naming the key and the variable that would give it one.
         """
-        if key not in self.origins:
-            near = did_you_mean(key, self.origins)
-            raise LabError(f"there is no key {key!r}{near or '; `autodev-lab config show` has them all'}")
-        value: object = self.settings
-        for name in key.split("."):
-            value = getattr(value, name)
+        value = self.value(key)
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str) or text == PLACEHOLDER:
             raise LabError(str(Problem(self.origins[key].file, key, self._lack(key), self.origins[key].place)))
@@ -118,6 +154,11 @@ class Configuration:
             if key.startswith(within) and (key in self.missing or example):
                 found.append(Problem(origin.file, key, self._lack(key), origin.place))
         return tuple(found)
+
+    def _known(self, key: str) -> None:
+        if key not in self.origins:
+            near = did_you_mean(key, self.origins)
+            raise LabError(f"there is no key {key!r}{near or '; `autodev-lab config show` has them all'}")
 
     def _lack(self, key: str) -> str:
         variables = self.missing.get(key, ())

@@ -18,6 +18,9 @@ Key = tuple[str | int, ...]
 MOST_NODES = 10_000
 """Keys and values of a document at most; aliases count as often as they are used."""
 
+_PRIVATE = ("integrations", "r2r")
+"""Sections whose numbers may be somebody's password."""
+
 _TAGS = "tag:yaml.org,2002:"
 _CLOCK = re.compile(r"[-+]?[0-9][0-9_]*:")
 _OCTAL = re.compile(r"[-+]?0[0-9_]+\Z")
@@ -179,13 +182,15 @@ class _Walker:
             self.texts[key] = Place(node.start_mark.line + 1, node.start_mark.column + 1 + quoted)
         number = node.tag in (f"{_TAGS}int", f"{_TAGS}float")
         if number and (_CLOCK.match(raw) or _OCTAL.match(raw)):
+            shown = "a number" if key[0] in _PRIVATE else raw
             self._note(
-                key, f"is {raw}, which YAML reads as another number than it looks; write it plainly", _place(node)
+                key, f"is {shown}, which YAML reads as another number than it looks; write it plainly", _place(node)
             )
             return None
         try:
             return self._loader.construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError, OverflowError):
+        except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError):
+            # a tag of the user's makes the parser read what was never of that kind
             self._note(key, "has a value that YAML cannot read; mend it, or put a text in quotes", _place(node))
             return None
 

@@ -1,4 +1,4 @@
-"""One file of a configuration: read, with the environment's variables put into its texts."""
+"""The layers of a configuration: its files, with the environment's variables put in, and variables that go before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from autodev_lab.config.document import Document, Key, key_text, read_document
 from autodev_lab.config.problems import Problem
 from autodev_lab.config.variables import VariableError, substituted
 
-__all__ = ["Layer", "read_layer"]
+__all__ = ["ENVIRONMENT", "Layer", "read_layer", "variables_layer"]
+
+ENVIRONMENT = "environment"
+"""What stands for a file where a value is taken from a variable alone."""
 
 _RULES = ("decision_engine", "escalation_rules")
 """Where no variables are put in: a rule's characters are pointed at, and `$` means nothing in it."""
@@ -20,9 +23,10 @@ _LARGEST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One file with its variables put in."""
+    """One file with its variables put in, or the variables that go before all files."""
 
     kind: str
+    file: str
     document: Document
     data: Mapping[str, object]
     used: Mapping[Key, tuple[str, ...]]
@@ -59,7 +63,33 @@ def read_layer(path: Path, kind: str, environment: Mapping[str, str]) -> tuple[L
         return found.text
 
     data = {name: put(value, (name,)) for name, value in document.data.items()}
-    return Layer(kind, document, data, used, missing), tuple(wrong)
+    return Layer(kind, file, document, data, used, missing), tuple(wrong)
+
+
+def variables_layer(variables: Mapping[tuple[str, ...], str], environment: Mapping[str, str]) -> Layer:
+    """The values of keys whose variable is set; one that is set and empty counts as not set.
+
+    Parameters
+    ----------
+    variables
+        The variable of each key.
+    environment
+        The environment.
+    """
+    data: dict[str, object] = {}
+    used: dict[Key, tuple[str, ...]] = {}
+    for key, variable in variables.items():
+        value = environment.get(variable, "")
+        if not value:
+            continue
+        inner = data
+        for name in key[:-1]:
+            step = inner.setdefault(name, {})
+            assert isinstance(step, dict)
+            inner = step
+        inner[key[-1]] = value
+        used[key] = (variable,)
+    return Layer(ENVIRONMENT, ENVIRONMENT, Document({}), data, used, {})
 
 
 def _text_of(path: Path) -> tuple[str | None, tuple[Problem, ...]]:

@@ -13,10 +13,19 @@ from pydantic_core import ErrorDetails
 
 from autodev_lab.config.configuration import SERVICES, Configuration, Origin
 from autodev_lab.config.document import Key, key_text
-from autodev_lab.config.layers import Layer, read_layer
+from autodev_lab.config.layers import Layer, read_layer, variables_layer
 from autodev_lab.config.problems import ConfigError, Place, Problem, did_you_mean
 from autodev_lab.config.schema import Settings, keys_of, section_at
-from autodev_lab.config.wording import allowed_at, field_at, given, is_secret, meant_by
+from autodev_lab.config.wording import (
+    allowed_at,
+    field_at,
+    given,
+    is_optional,
+    is_secret,
+    meant_by,
+    reads_of,
+    variable_of,
+)
 from autodev_lab.errors import LabError
 from autodev_lab.resources import resource
 
@@ -25,21 +34,33 @@ __all__ = ["VARIABLE", "check_config", "find_config", "load_config"]
 VARIABLE = "AUTODEV_CONFIG"
 """Names the configuration where no file is given."""
 
+HERE = "platform_config.yaml"
+"""The configuration of a folder, where none is named."""
+
 _SHIPPED = "config/platform_config.yaml"
 
 
 def find_config(explicit: Path | str | None = None, environment: Mapping[str, str] | None = None) -> Path:
-    """The configuration to use: the one given, that of ``AUTODEV_CONFIG``, or the one that ships with the lab.
+    """The configuration to use.
+
+    It is the one given, else that of ``AUTODEV_CONFIG``, else ``platform_config.yaml`` in the working directory, else
+    the one that ships with the lab.
 
     Raises
     ------
     LabError
         If the file does not exist.
     """
-    variables = os.environ if environment is None else environment
+    return _found(explicit, os.environ if environment is None else environment)[0]
+
+
+def _found(explicit: Path | str | None, variables: Mapping[str, str]) -> tuple[Path, str]:
+    """The configuration to use, and how it was found in words."""
     chosen = explicit if explicit is not None else variables.get(VARIABLE) or None
     if chosen is None:
-        return resource(_SHIPPED)
+        if Path(HERE).is_file():
+            return Path(HERE).absolute(), "in this folder"
+        return resource(_SHIPPED), f"the lab's own (no --config, {VARIABLE} or {HERE})"
     path = Path(chosen).expanduser()
     said = "" if explicit is not None else f"{VARIABLE} says {path}, and "
     if path.is_dir():
@@ -48,10 +69,13 @@ def find_config(explicit: Path | str | None = None, environment: Mapping[str, st
         raise LabError(
             f"{said}{path} does not exist; name a file, or none for the configuration that ships with the lab"
         )
-    return path.absolute()  # a pipe has no other path
+    # a pipe has no other path
+    return path.absolute(), "as given" if explicit is not None else f"as {VARIABLE} says"
 
 
-def load_config(path: Path | str | None = None, *, environment: Mapping[str, str] | None = None) -> Configuration:
+def load_config(
+    path: Path | str | None = None, *, environment: Mapping[str, str] | None = None, command: str = ""
+) -> Configuration:
     """Read and check a configuration.
 
     Parameters
@@ -60,6 +84,9 @@ def load_config(path: Path | str | None = None, *, environment: Mapping[str, str
         The file; see `find_config`. What it leaves out is as in the file that ships with the lab.
     environment
         Variables; this process's unless given.
+    command
+        A command: variables that go before files are looked at for the keys alone that it reads, for a wrong one is
+        none of the others' business. All are, unless given.
 
     Raises
     ------
@@ -73,20 +100,20 @@ def load_config(path: Path | str | None = None, *, environment: Mapping[str, str
     >>> load_config(environment={}).settings.decision_engine.auto_deploy_threshold
     0.8
     """
-    configuration, problems = check_config(path, environment=environment)
+    configuration, problems = check_config(path, environment=environment, command=command)
     if configuration is None:
         raise ConfigError(problems)
     return configuration
 
 
 def check_config(
-    path: Path | str | None = None, *, environment: Mapping[str, str] | None = None
+    path: Path | str | None = None, *, environment: Mapping[str, str] | None = None, command: str = ""
 ) -> tuple[Configuration | None, tuple[Problem, ...]]:
     """A configuration, or everything that is wrong with it.
 
     Parameters
     ----------
-    path, environment
+    path, environment, command
         As for `load_config`.
 
     Raises
@@ -95,7 +122,7 @@ def check_config(
         If the file does not exist.
     """
     variables = dict(os.environ if environment is None else environment)
-    chosen = find_config(path, variables)
+    chosen, how = _found(path, variables)
     own = resource(_SHIPPED)
     default, problems = read_layer(own, "default", variables)
     layers = [default]
@@ -105,14 +132,21 @@ def check_config(
         problems = (*problems, *found)
         if found and not layer.data:
             return None, problems  # nothing else can be said of a file that is none
-    return _Resolver(chosen, layers).resolve(problems)
+    before_files = {
+        key: variable
+        for key, field in keys_of()
+        if (variable := variable_of(field)) and (not command or command in reads_of(field))
+    }
+    layers.append(variables_layer(before_files, variables))
+    return _Resolver(chosen, layers, how).resolve(problems)
 
 
 class _Resolver:
     """Lays the files over one another and checks what comes out."""
 
-    def __init__(self, path: Path, layers: list[Layer]) -> None:
+    def __init__(self, path: Path, layers: list[Layer], how: str) -> None:
         self._path = path
+        self._how = how
         self._layers = layers
         self._data: object = {}
         for layer in layers:
@@ -145,10 +179,13 @@ class _Resolver:
         if wrong or settings is None:
             return None, tuple(sorted(wrong, key=lambda one: (one.place is None, one.place or Place(0, 0))))
         origins = {key_text(key): self._origin(key) for key, _ in keys_of()}
-        for key, _ in keys_of():
-            if _may_lack(key) and key_text(key) not in missing and _value_at(settings, key) is None:
+        for key, field in keys_of():
+            lacks = _may_lack(key) and not is_optional(field) and _value_at(settings, key) is None
+            if lacks and key_text(key) not in missing:
                 missing[key_text(key)] = ()
-        return Configuration(self._path, settings, origins, missing, tuple(self._notes(settings, origins))), ()
+        notes = tuple(self._notes(settings, origins))
+        shipped = not any(layer.kind == "file" for layer in self._layers)
+        return Configuration(self._path, settings, origins, missing, notes, self._how, shipped), ()
 
     def _explained(self, detail: ErrorDetails) -> Problem:
         """One problem that pydantic found, in the lab's words."""
@@ -169,7 +206,8 @@ class _Resolver:
             return Problem(file, name, f"is taken from {', '.join(variables)}; allowed is {allowed}", place)
         if value is None:
             return Problem(file, name, f"has no value; allowed is {allowed}", place)
-        if key[0] == "integrations" or (isinstance(value, str) and "://" in value):  # it may be or hold a secret
+        # it may be or hold a secret
+        if key[0] == "integrations" or is_secret(key) or (isinstance(value, str) and "://" in value):
             return Problem(file, name, f"has a value that is not allowed; allowed is {allowed}", place)
         if detail["type"] == "value_error" and str(context.get("error", "")) == "twice":
             return Problem(file, name, "names something twice; name each once", place)
@@ -252,7 +290,7 @@ class _Resolver:
         layer = self._layer_of(key)
         variables = self._variables(key)
         kind = "environment" if variables else layer.kind
-        return Origin(kind, self._file_of(key), self._place(key), variables)
+        return Origin(kind, layer.file, self._place(key), variables, layer.kind != "default")
 
     def _variables(self, key: Key) -> tuple[str, ...]:
         used = self._layer_of(key).used
@@ -264,7 +302,7 @@ class _Resolver:
         return next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), None)
 
     def _file_of(self, key: Key) -> str:
-        return str(self._path if self._layer_of(key) is self._layers[-1] else resource(_SHIPPED))
+        return self._layer_of(key).file
 
 
 _NOTHING = object()

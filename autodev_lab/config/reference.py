@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from autodev_lab.config.loading import load_config
-from autodev_lab.config.schema import keys_of
+from autodev_lab.config.schema import UNREAD, keys_of
 from autodev_lab.config.wording import allowed_at, reads_of, shown
 from autodev_lab.rules import FACTS
 
@@ -23,8 +23,7 @@ def key_table() -> str:
             value = getattr(value, name)
         default = "; ".join(f"`{one}`" for one in value) if isinstance(value, tuple) else f"`{shown(value)}`"
         default = default if value is not None else "none"
-        reads = reads_of(field)
-        read_by = f"`{reads}`" if "." in reads else reads
+        read_by = ", ".join(f"`{one}`" for one in reads_of(field)) or UNREAD
         rows.append(f"| `{'.'.join(key)}` | {allowed_at(key)} | {default} | {field.description} | {read_by} |")
     return "\n".join(rows)
 

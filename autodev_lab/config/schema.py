@@ -1,4 +1,4 @@
-"""The schema of `platform_config.yaml`: every section and key, what is allowed, and what reads it.
+"""The schema of `platform_config.yaml`: every section and key, what is allowed, and which commands read it.
 
 There are no defaults here: the `platform_config.yaml` that ships with the lab has a value for every key, and a user's
 file lies over it.
@@ -7,28 +7,42 @@ file lies over it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 
-from autodev_lab.rules import EscalationRules, Rule, RuleError, parse_rule
+from autodev_lab.config.values import (
+    Allowed,
+    CollectionName,
+    Count,
+    EscalationRule,
+    Secret,
+    Share,
+    Text,
+    empty_is_none,
+    http_url,
+    no_flag,
+    once_each,
+    redis_url,
+    store_uri,
+)
+from autodev_lab.rules import EscalationRules
 
 __all__ = [
     "PLACEHOLDER",
     "UNREAD",
     "AgentSettings",
     "Agents",
-    "Allowed",
+    "Coordination",
     "DecisionEngine",
     "DeveloperSettings",
     "EscalationSettings",
     "GraphRAG",
     "Integrations",
     "Learning",
+    "MemorySettings",
+    "PromiseSettings",
     "R2RSettings",
     "Settings",
     "keys_of",
@@ -36,17 +50,10 @@ __all__ = [
 ]
 
 UNREAD = "nothing yet"
-"""What is said to read a key that the specification has and the lab does not use."""
+"""What is said to read a key that the specification has and no command uses."""
 
 PLACEHOLDER = "owner/repo"
 """The repository that the specification's example names; there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """In words, what a key takes, where its type does not say it."""
-
-    words: str
 
 
 class Section(BaseModel):
@@ -55,94 +62,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _no_flag(value: object) -> object:
-    """`yes` is 1 to pydantic; in a configuration it is a mistake."""
-    if isinstance(value, bool):
-        raise ValueError("a number is expected")
-    return value
-
-
-def _http_url(value: str) -> str:
-    parts = _split_url(value)
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("no URL")
-    return value.rstrip("/")
-
-
-def _redis_url(value: SecretStr) -> SecretStr:
-    parts = _split_url(value.get_secret_value())
-    schemes = ("redis", "rediss", "redis+cluster", "rediss+cluster")
-    if parts is None or not (
-        (parts.scheme in schemes and parts.hostname) or (parts.scheme == "unix" and parts.path.startswith("/"))
-    ):
-        raise ValueError("no URL")
-    return value
-
-
-@dataclass(frozen=True, slots=True)
-class _Url:
-    scheme: str
-    hostname: str
-    netloc: str
-    path: str
-
-
-def _split_url(value: str) -> _Url | None:
-    if any(one.isspace() or not one.isprintable() for one in value):
-        return None
-    try:
-        parts = urlsplit(value)
-        _ = parts.port  # a wrong one is found when it is asked for
-        return _Url(parts.scheme, parts.hostname or "", parts.netloc, parts.path)
-    except ValueError:
-        return None
-
-
-def _header(value: SecretStr) -> SecretStr:
-    """What goes into an HTTP header cannot have white space or letters beyond ASCII: a copied line end, most often."""
-    if not all("!" <= one <= "~" for one in value.get_secret_value()):
-        raise ValueError("not for a header")
-    return value
-
-
-def _rule(value: object) -> object:
-    if isinstance(value, Rule):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("no rule")
-    try:
-        return parse_rule(value)
-    except RuleError as error:
-        context = {"problem": error.problem, "column": error.column, "pointed": error.pointed(), "text": error.text}
-        raise PydanticCustomError("rule", "{problem}", context) from error
-
-
-def _once_each(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not value:
-        raise ValueError("none")
-    if len(set(value)) < len(value):
-        raise ValueError("twice")
-    return value
-
-
-Count = Annotated[int, BeforeValidator(_no_flag)]
-Share = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=1, allow_inf_nan=False)]
-Text = Annotated[str, Field(min_length=1), Allowed("a text that is not empty")]
-Secret = Annotated[
-    SecretStr | None,
-    BeforeValidator(lambda value: None if value == "" else value),
-    AfterValidator(lambda value: value if value is None else _header(value)),
-    Allowed("a text without white space, best as ${VARIABLE}"),
-]
-EscalationRule = Annotated[
-    InstanceOf[Rule], BeforeValidator(_rule), Allowed("a rule in quotes, like 'test_failure_rate > 20%'")
-]
-CollectionName = Literal["codebase", "tasks", "patterns", "decisions"]
-
-
-def _key(description: str, reads: str = UNREAD) -> Any:  # as pydantic's own Field
-    """A key: what it means, and what reads it."""
-    return Field(description=description, json_schema_extra={"reads": reads})
+def _key(description: str, *commands: str, variable: str = "", optional: bool = False) -> Any:  # as pydantic's Field
+    """A key: what it means, the commands that read it, the variable that goes before files, and whether it may lack."""
+    about: dict[str, JsonValue] = {"reads": list(commands), "variable": variable, "optional": optional}
+    return Field(description=description, json_schema_extra=about)
 
 
 class GraphRAG(Section):
@@ -158,20 +81,77 @@ class R2RSettings(Section):
 
     base_url: Annotated[
         str | None,
-        AfterValidator(lambda value: value if value is None else _http_url(value)),
+        AfterValidator(lambda value: value if value is None else http_url(value)),
         Allowed("an http(s) URL without a user, like http://localhost:7272"),
-    ] = _key("where R2R listens; its credentials are in AUTODEV_R2R_API_KEY, or AUTODEV_R2R_EMAIL and _PASSWORD")
+    ] = _key(
+        "where R2R listens; agents and studies ask it where `memory.backend` is `r2r`",
+        "init-r2r",
+        "run",
+        "up",
+        "agent",
+        variable="AUTODEV_R2R_URL",
+    )
+    api_key: Secret = _key(
+        "an API key of R2R's; or give `email` and `password`",
+        "init-r2r",
+        "run",
+        "up",
+        "agent",
+        variable="AUTODEV_R2R_API_KEY",
+        optional=True,
+    )
+    email: Annotated[
+        Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None,
+        BeforeValidator(empty_is_none),
+        Allowed("an e-mail address"),
+    ] = _key(
+        "the address of a user of R2R's", "init-r2r", "run", "up", "agent", variable="AUTODEV_R2R_EMAIL", optional=True
+    )
+    password: Annotated[SecretStr | None, BeforeValidator(empty_is_none), Allowed("a text, best as ${VARIABLE}")] = (
+        _key("that user's password", "init-r2r", "run", "up", "agent", variable="AUTODEV_R2R_PASSWORD", optional=True)
+    )
     collections: Annotated[
-        tuple[CollectionName, ...], AfterValidator(_once_each), Allowed("at least one, each once")
+        tuple[CollectionName, ...], AfterValidator(once_each), Allowed("at least one, each once")
     ] = _key("the memory's collections; `init-r2r` makes all four")
     graphrag: GraphRAG
+
+
+class MemorySettings(Section):
+    """What agents remember in."""
+
+    backend: Literal["in_memory", "r2r"] = _key(
+        "`r2r`: agents that are processes have R2R as everybody's memory, and studies of memories measure it too; "
+        "`in_memory`: each process has its own, and studies measure R2R only where AUTODEV_R2R_URL is set. A team in "
+        "virtual time keeps its memory in its process under either",
+        "run",
+        "up",
+        "agent",
+    )
+
+
+class Coordination(Section):
+    """How agents that are processes claim tasks."""
+
+    lease_seconds: Annotated[float, BeforeValidator(no_flag), Field(ge=0.1, le=86_400)] = _key(
+        "how long a claim lasts without renewal", "up", "agent"
+    )
+    max_tries: Annotated[Count, Field(ge=1, le=1000)] = _key(
+        "failed tries that make a dead letter; one number a ledger", "up", "agent", "shards"
+    )
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$"), Allowed("letters, digits, _ . : -")] = _key(
+        "begins the names of all keys on Redis", "up", "agent", "status", "shards"
+    )
+
+
+_HowMany = Annotated[Annotated[Count, Field(ge=0, le=256)] | None, Allowed("a whole number from 0 to 256")]
 
 
 class AgentSettings(Section):
     """One role."""
 
+    count: _HowMany = _key("how many agents of the role; one unless given", "up", optional=True)
     thinking_budget_tokens: Annotated[Count, Field(ge=0, le=1_000_000)] = _key("tokens that a model may think, a task")
-    max_complexity: Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=10, allow_inf_nan=False)] = _key(
+    max_complexity: Annotated[float, BeforeValidator(no_flag), Field(ge=0, le=10, allow_inf_nan=False)] = _key(
         "complexity of a task, on the architect's scale from 0 to 10, up to which this agent acts alone"
     )
 
@@ -179,16 +159,19 @@ class AgentSettings(Section):
 class DeployerSettings(AgentSettings):
     """The deployer."""
 
-    max_complexity: Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=10, allow_inf_nan=False)] = _key(
+    max_complexity: Annotated[float, BeforeValidator(no_flag), Field(ge=0, le=10, allow_inf_nan=False)] = _key(
         "complexity of a task, on the architect's scale from 0 to 10, above which its change goes to a person as under "
         "the high-priority rule `complexity > ...`; 10 is no limit",
-        "configured.rules_of",
+        "run",
     )
 
 
 class DeveloperSettings(AgentSettings):
     """The developers."""
 
+    count: Annotated[Annotated[Count, Field(ge=1, le=256)] | None, Allowed("a whole number from 1 to 256")] = _key(
+        "how many developers; one, or what the experiment says, unless given", "run", "up", optional=True
+    )
     sandbox_provider: Literal["codegen", "local"] = _key("where a model's code runs")
 
 
@@ -207,10 +190,10 @@ class EscalationSettings(Section):
     """Rules by how urgent they are."""
 
     immediate: tuple[EscalationRule, ...] = _key(
-        "what goes to a person before everything else, whatever the policy says", "configured.rules_of"
+        "what goes to a person before everything else, whatever the policy says", "run", "assess"
     )
     high_priority: tuple[EscalationRule, ...] = _key(
-        "what goes to a person after that, whatever the policy says", "configured.rules_of"
+        "what goes to a person after that, whatever the policy says", "run", "assess"
     )
 
     @property
@@ -219,22 +202,39 @@ class EscalationSettings(Section):
         return EscalationRules(self.immediate, self.high_priority)
 
 
+_Promised = Annotated[float, BeforeValidator(no_flag), Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class PromiseSettings(Section):
+    """What a certificate promises of what is deployed without a person."""
+
+    success: _Promised = _key("share that succeeds, at least", "run", "assess")
+    assurance: _Promised = _key("confidence with which this is promised", "run", "assess")
+
+
 class DecisionEngine(Section):
     """The gate."""
 
-    policy: Literal["published", "learned"] = _key("the rule that decides on a deployment", "configured.gate_of")
+    policy: Literal["published", "learned", "certified"] = _key(
+        "the rule that decides on a deployment, in arms that name none", "run"
+    )
     auto_deploy_threshold: Share = _key(
-        "confidence from which the learned policy deploys; the published rule does not read it", "configured.policy_of"
+        "confidence from which the learned policy deploys; the other policies do not read it", "run"
     )
     risk_threshold_high: Share = _key(
-        "risk below which the published rule deploys with monitoring; the learned policy does not read it",
-        "configured.policy_of",
+        "risk below which the published rule deploys with monitoring; the other policies do not read it",
+        "run",
+        "assess",
     )
     risk_threshold_critical: Share = _key(
-        "risk from which a change goes to a person whatever the confidence, under either policy", "configured.policy_of"
+        "risk from which a change goes to a person, whatever the confidence and under every policy", "run", "assess"
     )
-    answer_within_seconds: Annotated[float, BeforeValidator(_no_flag), Field(gt=0, le=31_536_000)] = _key(
-        "how long an escalation waits; then the change is declined, not deployed", "configured.platform_options"
+    promise: PromiseSettings
+    rollout: Literal["fixed", "at_once", "first_failure", "mann_whitney", "sequential"] = _key(
+        "how the stages of a rollout are judged, in experiments whose arms do not differ in it", "run"
+    )
+    answer_within_seconds: Annotated[float, BeforeValidator(no_flag), Field(gt=0, le=31_536_000)] = _key(
+        "how long an escalation waits; then the change is declined, not deployed", "run"
     )
     escalation_rules: EscalationSettings
 
@@ -245,10 +245,10 @@ class Learning(Section):
     pattern_threshold: Share = _key(
         "quality from which a solution becomes a pattern; the library keeps every pattern, and orders them by rate"
     )
-    learning_rate: Annotated[float, BeforeValidator(_no_flag), Field(gt=0, le=1)] = _key("step of a learner")
-    memory_decay_rate: Annotated[float, BeforeValidator(_no_flag), Field(ge=0, lt=1, allow_inf_nan=False)] = _key(
+    learning_rate: Annotated[float, BeforeValidator(no_flag), Field(gt=0, le=1)] = _key("step of a learner")
+    memory_decay_rate: Annotated[float, BeforeValidator(no_flag), Field(ge=0, lt=1, allow_inf_nan=False)] = _key(
         "share of its weight that evidence on patterns loses with each attempt; 0: nothing fades",
-        "configured.patterns_of",
+        "run",
     )
     meta_learning_enabled: bool = _key("whether the learners' own parameters are learned")
 
@@ -281,9 +281,35 @@ class RedisSettings(Section):
 
     url: Annotated[
         SecretStr | None,
-        AfterValidator(lambda value: value if value is None else _redis_url(value)),
-        Allowed("redis://HOST:PORT/N, rediss:// for TLS, redis+cluster:// or unix:///PATH"),
-    ] = _key("the ledger's and bus's server")
+        AfterValidator(lambda value: value if value is None else redis_url(value)),
+        Allowed(
+            "redis://HOST:PORT/N, rediss:// for TLS, redis+cluster:// or unix:///PATH; several are split by spaces"
+        ),
+    ] = _key(
+        "the ledger's and bus's server; of several, `up` and `shards` put a shard on each, others take the first",
+        "up",
+        "agent",
+        "status",
+        "shards",
+        variable="AUTODEV_REDIS_URL",
+    )
+
+
+class MlflowSettings(Section):
+    """MLflow."""
+
+    tracking_uri: Annotated[
+        SecretStr | None,
+        BeforeValidator(empty_is_none),
+        AfterValidator(lambda value: value if value is None else store_uri(value)),
+        Allowed("an http(s) URL, or sqlite:///FILE, or another URI that MLflow reads"),
+    ] = _key(
+        "the store that runs are mirrored to; the one beside the runs unless given",
+        "run",
+        "ui",
+        variable="MLFLOW_TRACKING_URI",
+        optional=True,
+    )
 
 
 class Integrations(Section):
@@ -293,12 +319,15 @@ class Integrations(Section):
     github: GitHubSettings
     codegen: CodegenSettings
     redis: RedisSettings
+    mlflow: MlflowSettings
 
 
 class Settings(Section):
     """All of it."""
 
     r2r: R2RSettings
+    memory: MemorySettings
+    coordination: Coordination
     agents: Agents
     decision_engine: DecisionEngine
     learning: Learning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -13,14 +14,29 @@ from pydantic.fields import FieldInfo
 
 from autodev_lab.config.document import Key
 from autodev_lab.config.problems import did_you_mean
-from autodev_lab.config.schema import Allowed, Settings, section_at
+from autodev_lab.config.schema import Settings, section_at
+from autodev_lab.config.values import Allowed
 
-__all__ = ["MASK", "allowed_at", "field_at", "given", "is_secret", "meant_by", "reads_of", "shown"]
+__all__ = [
+    "MASK",
+    "allowed_at",
+    "field_at",
+    "given",
+    "is_optional",
+    "is_secret",
+    "meant_by",
+    "reads_of",
+    "shown",
+    "variable_of",
+]
 
 MASK = "********"
 """Stands for a secret."""
 
 _LONGEST = 40
+
+_TOKEN = re.compile(r"(?=[^\s]*[0-9])(?=[^\s]*[A-Za-z])[^\s]{16,}|(?:gh[a-z]|sk|lin|xox[a-z]|hf|glpat)[_-]\S{8,}")
+"""What is long, without a space, of letters and digits: a key that slipped into a wrong line, most often."""
 
 
 def field_at(key: Key) -> FieldInfo | None:
@@ -53,16 +69,26 @@ def is_secret(key: Key) -> bool:
     return field is not None and SecretStr in (field.annotation, *get_args(field.annotation))
 
 
-def reads_of(field: FieldInfo) -> str:
-    """What reads a key."""
-    extra = field.json_schema_extra
-    return str(extra.get("reads", "")) if isinstance(extra, dict) else ""
+def reads_of(field: FieldInfo) -> tuple[str, ...]:
+    """The commands that read a key."""
+    reads = _about(field, "reads")
+    return tuple(str(one) for one in reads) if isinstance(reads, list) else ()
+
+
+def variable_of(field: FieldInfo) -> str:
+    """The environment's variable whose value goes before that of every file; empty if there is none."""
+    return str(_about(field, "variable") or "")
+
+
+def is_optional(field: FieldInfo) -> bool:
+    """Whether what uses the key does without it."""
+    return bool(_about(field, "optional"))
 
 
 def shown(value: object) -> str:
     """A value as the file would have it; a secret as stars, and a URL without its password."""
     if isinstance(value, SecretStr):
-        return _without_password(value.get_secret_value())
+        return " ".join(map(_without_password, value.get_secret_value().split(" ")))
     if value is None:
         return "not given"
     if isinstance(value, bool):
@@ -82,6 +108,8 @@ def given(value: object) -> str:
     """A value that is not allowed, as short as it takes to recognise it."""
     if value == []:
         return "an empty list"
+    if isinstance(value, str) and _TOKEN.fullmatch(value.strip()):
+        return "something that looks like a secret"
     text = repr(value) if isinstance(value, str) else "empty" if value is None else shown(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
@@ -108,6 +136,11 @@ def meant_by(value: object, allowed: str) -> str:
         return ""
     share = allowed.endswith("from 0 to 1") and 2 <= number <= 100
     return f"{number / 100:g}" if text.endswith("%") or share else f"{number:g}" if "," in text else ""
+
+
+def _about(field: FieldInfo, what: str) -> object:
+    extra = field.json_schema_extra
+    return extra.get(what) if isinstance(extra, dict) else None
 
 
 def _without_password(text: str) -> str:

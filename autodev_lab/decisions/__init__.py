@@ -3,7 +3,7 @@
 from autodev_lab.decisions.audit import PromiseAudit, audit_capital
 from autodev_lab.decisions.calibration import BetaCalibrator, BinnedBetaCalibrator, PlattCalibrator
 from autodev_lab.decisions.calibrators import CALIBRATOR_NAMES, FittedCalibrator, fit_calibrator
-from autodev_lab.decisions.catalogue import Gate, check_gate_names, make_gate, plugin_hashes
+from autodev_lab.decisions.catalogue import CERTIFIED, Gate, check_gate_names, make_gate, plugin_hashes
 from autodev_lab.decisions.certified import CertifiedPolicy
 from autodev_lab.decisions.controls import (
     DeployReviewedPolicy,
@@ -26,19 +26,18 @@ from autodev_lab.decisions.measures import lines_of, measures_of
 from autodev_lab.decisions.policy import LearnedPolicy, PublishedPolicy
 from autodev_lab.decisions.recalibration import RefittedCalibrator
 from autodev_lab.decisions.risk import FiveFactorRisk
-from autodev_lab.decisions.rollout import (
-    RolloutPlan,
-    RolloutResult,
-    Ruling,
-    SequentialRollout,
-    StageRule,
-    run_rollout,
-)
+from autodev_lab.decisions.rollout import RolloutPlan, RolloutResult, SequentialRollout, StageRule, run_rollout
+from autodev_lab.decisions.rollout_judges import FixedStages, Rollout, StageJudge, make_rollout
+from autodev_lab.decisions.rollout_requests import ROLLOUT_SHARES, RequestTarget
 from autodev_lab.decisions.rollout_targets import CommandTarget, EnvironmentTarget, GitHubTarget
+from autodev_lab.decisions.thresholds import Thresholds
+from autodev_lab.records import Ruling
 
 __all__ = [
     "CALIBRATOR_NAMES",
+    "CERTIFIED",
     "PRODUCTION_POWER",
+    "ROLLOUT_SHARES",
     "BetaCalibrator",
     "BinnedBetaCalibrator",
     "Certificate",
@@ -51,6 +50,7 @@ __all__ = [
     "FittedCalibrator",
     "FiveFactorRisk",
     "FixedSequences",
+    "FixedStages",
     "Gate",
     "GitHubTarget",
     "HumanTwin",
@@ -63,13 +63,17 @@ __all__ = [
     "PublishedPolicy",
     "RandomPolicy",
     "RefittedCalibrator",
+    "RequestTarget",
     "ReviewEverythingPolicy",
+    "Rollout",
     "RolloutPlan",
     "RolloutResult",
     "Ruling",
     "SequentialRollout",
     "SmallestFirstPolicy",
+    "StageJudge",
     "StageRule",
+    "Thresholds",
     "audit_capital",
     "certify",
     "certify_mature",
@@ -79,6 +83,7 @@ __all__ = [
     "fit_delays",
     "lines_of",
     "make_gate",
+    "make_rollout",
     "measures_of",
     "plugin_hashes",
     "run_rollout",

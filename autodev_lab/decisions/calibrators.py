@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 
 from autodev_lab.errors import LabError
 
-__all__ = ["CALIBRATOR_NAMES", "FittedCalibrator", "fit_calibrator"]
+__all__ = ["CALIBRATOR_NAMES", "FittedCalibrator", "calibrator_from", "calibrator_state", "fit_calibrator"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -211,6 +211,52 @@ _FITS: Mapping[str, Callable[[Floats, Floats, Floats], FittedCalibrator]] = Mapp
         "venn_abers": _VennAbers,
     }
 )
+
+
+def calibrator_state(name: str, calibrator: FittedCalibrator) -> dict[str, object] | None:
+    """A fitted calibrator as plain data; None for one that is not a curve of a few weights.
+
+    Parameters
+    ----------
+    name
+        That it was fitted by.
+
+    Examples
+    --------
+    >>> fitted = fit_calibrator("platt", [0.2, 0.8], [False, True])
+    >>> state = calibrator_state("platt", fitted)
+    >>> bool(calibrator_from(state).predict([0.3])[0] == fitted.predict([0.3])[0])
+    True
+    """
+    if not isinstance(calibrator, _Logistic):
+        return None
+    return {
+        "name": name,
+        "kept": list(calibrator._kept),
+        "weights": [float(one) for one in calibrator._weights],
+        "intercept": float(calibrator._intercept),
+    }
+
+
+def calibrator_from(state: Mapping[str, object]) -> FittedCalibrator:
+    """The calibrator of `calibrator_state`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If the data are none that it gives.
+    """
+    features = {"platt": _log_odds, "beta": _two_logs}[str(state["name"])]
+    kept, weights = state["kept"], state["weights"]
+    if not isinstance(kept, list) or not isinstance(weights, list) or len(kept) != len(weights):
+        raise ValueError("a weight is needed for each feature that is kept")
+    found = _Logistic.__new__(_Logistic)
+    found._features = features
+    found._kept = [int(one) for one in kept]
+    found._weights = np.array(weights, dtype=np.float64)
+    found._intercept = float(str(state["intercept"]))
+    return found
+
 
 CALIBRATOR_NAMES: tuple[str, ...] = tuple(_FITS)
 """Names that `fit_calibrator` knows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -19,6 +20,7 @@ from autodev_lab.decisions.controls import (
     ReviewEverythingPolicy,
     SmallestFirstPolicy,
 )
+from autodev_lab.decisions.guarantee import Promise
 from autodev_lab.decisions.labels import LabelQuality
 from autodev_lab.decisions.learned import LearnedRisk
 from autodev_lab.decisions.policy import LearnedPolicy, PublishedPolicy
@@ -27,22 +29,25 @@ from autodev_lab.decisions.risk import FiveFactorRisk
 from autodev_lab.errors import LabError
 from autodev_lab.protocols import Calibrator, Policy, RiskModel
 
-__all__ = ["CALIBRATORS", "POLICIES", "RISKS", "Gate", "check_gate_names", "make_gate", "plugin_hashes"]
+__all__ = ["CALIBRATORS", "CERTIFIED", "POLICIES", "RISKS", "Gate", "check_gate_names", "make_gate", "plugin_hashes"]
 
 Part = TypeVar("Part")
 
-POLICIES: Mapping[str, Callable[[LabelQuality], Policy]] = MappingProxyType(
+CERTIFIED = "certified"
+"""The one policy that promises something."""
+
+POLICIES: Mapping[str, Callable[[LabelQuality, Promise], Policy]] = MappingProxyType(
     {
-        "published": lambda quality: PublishedPolicy(),
-        "learned": lambda quality: LearnedPolicy(),
-        "certified": lambda quality: CertifiedPolicy(quality=quality),
-        "deploy_reviewed": lambda quality: DeployReviewedPolicy(),
-        "review_everything": lambda quality: ReviewEverythingPolicy(),
-        "random": lambda quality: RandomPolicy(),
-        "smallest_first": lambda quality: SmallestFirstPolicy(),
+        "published": lambda quality, promise: PublishedPolicy(),
+        "learned": lambda quality, promise: LearnedPolicy(),
+        CERTIFIED: lambda quality, promise: CertifiedPolicy(promise, quality=quality),
+        "deploy_reviewed": lambda quality, promise: DeployReviewedPolicy(),
+        "review_everything": lambda quality, promise: ReviewEverythingPolicy(),
+        "random": lambda quality, promise: RandomPolicy(),
+        "smallest_first": lambda quality, promise: SmallestFirstPolicy(),
     }
 )
-"""Policies that ship with the lab, made for labels of a quality."""
+"""Policies that ship with the lab, made for labels of a quality and for what a certificate is to promise."""
 
 RISKS: Mapping[str, Callable[[LabelQuality], RiskModel]] = MappingProxyType(
     {"published": lambda quality: FiveFactorRisk(), "learned": lambda quality: LearnedRisk(quality=quality)}
@@ -75,7 +80,14 @@ class Gate:
     policy: Policy
 
 
-def make_gate(policy: str, risk: str = "", calibrator: str = "", *, quality: LabelQuality | None = None) -> Gate:
+def make_gate(
+    policy: str,
+    risk: str = "",
+    calibrator: str = "",
+    *,
+    quality: LabelQuality | None = None,
+    promise: Promise | None = None,
+) -> Gate:
     """Make a gate, with nothing learned yet.
 
     Parameters
@@ -86,6 +98,8 @@ def make_gate(policy: str, risk: str = "", calibrator: str = "", *, quality: Lab
         ``binned``.
     quality
         Error rates of the checks that label changes, for the parts that ship with the lab.
+    promise
+        What the policy ``certified`` promises; of no meaning to the others.
 
     Raises
     ------
@@ -103,7 +117,8 @@ def make_gate(policy: str, risk: str = "", calibrator: str = "", *, quality: Lab
     usual_risk, usual_calibrator = _COMPANIONS.get(policy, _USUAL)
     risks = {name: _given(make, known) for name, make in RISKS.items()}
     calibrators = {name: _given(make, known) for name, make in CALIBRATORS.items()}
-    policies = {name: _given(make, known) for name, make in POLICIES.items()}
+    promised = promise or Promise()
+    policies = {name: functools.partial(make, known, promised) for name, make in POLICIES.items()}
     return Gate(
         cast("RiskModel", _make("risk", risk or usual_risk, risks, ("assess", "learn"))),
         cast("Calibrator", _make("calibrator", calibrator or usual_calibrator, calibrators, ("confidence", "learn"))),

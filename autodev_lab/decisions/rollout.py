@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from autodev_lab.decisions.sequential import NotMuchWorse, Worse
 from autodev_lab.errors import LabError
 from autodev_lab.protocols import RolloutTarget
-from autodev_lab.records import Stage, Traffic
+from autodev_lab.records import Ruling, Stage, Traffic
 
 __all__ = ["RolloutEvidence", "RolloutPlan", "RolloutResult", "Ruling", "SequentialRollout", "StageRule", "run_rollout"]
 
@@ -31,14 +30,6 @@ _ENOUGH = 700.0
 _SLOW_PER_FAILURE = 4.0
 _FAILING, _VERY_SLOW = 0.02, 0.002
 """Rates that bets begin with; they change how soon a stage ends, never its errors."""
-
-
-class Ruling(StrEnum):
-    """What follows from a stage."""
-
-    PROMOTE = "promote"
-    ROLL_BACK = "roll_back"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +207,7 @@ class SequentialRollout:
     def __init__(self, plan: RolloutPlan, baseline_seconds: Sequence[float] = ()) -> None:
         self._plan = plan
         self._place = 0
+        self._looked = 0
         self._at_stage = 0
         self._over = False
         self._seconds = list(baseline_seconds)
@@ -238,9 +230,14 @@ class SequentialRollout:
         return self._over
 
     @property
+    def wanted(self) -> int:
+        """Exposures of the change to ask for next."""
+        return self._plan.batch
+
+    @property
     def words(self) -> str:
-        """The evidence so far, as a sentence."""
-        rule = self._plan.rules[self._place]
+        """The evidence on the stage that was looked at last, as a sentence."""
+        rule = self._plan.rules[self._looked]
         worse = float(np.exp(np.minimum(self._evidence.worse[0], _ENOUGH)))
         fine = float(np.exp(np.minimum(self._evidence.not_much_worse(rule.margin)[0], _ENOUGH)))
         return (
@@ -274,7 +271,12 @@ class SequentialRollout:
         self._evidence.close_batch()
         self.exposed += traffic.exposed
         self._at_stage += traffic.exposed
+        self._looked = self._place
         return self._rule()
+
+    def let_pass(self) -> None:
+        """A person lets a stage pass that was inconclusive: the next one begins, and the evidence is kept."""
+        self._advance()
 
     def _rule(self) -> Ruling | None:
         rule = self._plan.rules[self._place]
@@ -283,14 +285,17 @@ class SequentialRollout:
             self._over = True
             return Ruling.ROLL_BACK
         if self._at_stage >= rule.minimum and self._evidence.not_much_worse(rule.margin)[0] >= enough:
-            self._over = self._place + 1 == len(self._plan.rules)
-            if not self._over:
-                self._place, self._at_stage = self._place + 1, 0
+            self._advance()
             return Ruling.PROMOTE
         if self._at_stage >= rule.maximum:
             self._over = True
             return Ruling.INCONCLUSIVE
         return None
+
+    def _advance(self) -> None:
+        self._over = self._place + 1 == len(self._plan.rules)
+        if not self._over:
+            self._place, self._at_stage = self._place + 1, 0
 
     def _fix_limits(self) -> None:
         if self._plan.timed and len(self._seconds) >= _FEWEST_SECONDS:

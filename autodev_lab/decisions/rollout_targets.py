@@ -187,19 +187,25 @@ class GitHubTarget:
 
     def expose(self, stage: Stage, exposures: int) -> Traffic | None:
         """See `RolloutTarget`; the first batch of a stage creates its deployment."""
-        if stage not in self._ids:
-            production = stage is Stage.PRODUCTION
-            self._ids[stage] = self._deployments.create(self._ref, stage.value, production=production)
-            self._deployments.set_status(self._ids[stage], "in_progress")
+        self._deployment(stage)
         return self._traffic.expose(stage, exposures)
 
     def promote(self, stage: Stage) -> None:
         """See `RolloutTarget`."""
         self._traffic.promote(stage)
-        self._deployments.set_status(self._ids[stage], "success", "no worse than its baseline by the margin")
+        self._deployments.set_status(self._deployment(stage), "success", "no worse than its baseline by the margin")
 
     def roll_back(self, stage: Stage, reason: str) -> None:
         """See `RolloutTarget`: the stage at hand failed, those before it are no longer active."""
         self._traffic.roll_back(stage, reason)
+        self._deployment(stage)
         for known, deployment in self._ids.items():
             self._deployments.set_status(deployment, "failure" if known is stage else "inactive", reason)
+
+    def _deployment(self, stage: Stage) -> int:
+        """The stage's deployment, which is created where this object has not seen it before."""
+        if stage not in self._ids:
+            production = stage is Stage.PRODUCTION
+            self._ids[stage] = self._deployments.create(self._ref, stage.value, production=production)
+            self._deployments.set_status(self._ids[stage], "in_progress")
+        return self._ids[stage]

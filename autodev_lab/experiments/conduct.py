@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from autodev_lab.experiments.design import Plan, load_experiment, make_plan
+from autodev_lab.experiments.design import Parameters, Plan, load_experiment, make_plan
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.resolving import read_experiment
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, Job
 
-__all__ = ["AnyCell", "AnyPlan", "Conduct", "conduct_of", "need_of", "plan_of", "read_any_plan"]
+__all__ = ["AnyCell", "AnyPlan", "Conduct", "conduct_of", "need_of", "parameter_names", "plan_of", "read_any_plan"]
 
 _ON_DATA = {"safety": "safety_changes"}
 """Experiments that are a study of their own when they are given data (`-p data=DIR`)."""
@@ -178,6 +178,35 @@ def plan_of(name: str | Path, *, profile: str, seed: int = 0, overrides: Mapping
 
         return make_study_plan(parse_study(name, data), profile=profile, seed=seed, overrides=overrides)
     return make_plan(load_experiment(name), profile=profile, seed=seed, overrides=overrides)
+
+
+def parameter_names(name: str | Path, overrides: Mapping[str, object] | None = None) -> frozenset[str]:
+    """Names of the parameters that an experiment of either kind has.
+
+    Parameters
+    ----------
+    overrides
+        As for `plan_of`.
+
+    Raises
+    ------
+    LabError
+        If there is no such experiment.
+
+    Examples
+    --------
+    >>> "developers" in parameter_names("learning"), "developers" in parameter_names("reasoning")
+    (True, False)
+    """
+    if overrides and "data" in overrides:
+        name = _ON_DATA.get(str(name), name)
+    data = read_experiment(name)
+    if "study" in data:
+        from autodev_lab.experiments.studies.catalogue import study_named
+        from autodev_lab.experiments.studies.design import parse_study
+
+        return frozenset(study_named(parse_study(name, data).study).parameters.model_fields)
+    return frozenset(Parameters.model_fields)
 
 
 def read_any_plan(directory: RunDirectory) -> AnyPlan:

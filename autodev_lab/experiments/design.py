@@ -23,8 +23,9 @@ from pydantic import (
     model_validator,
 )
 
-from autodev_lab.decisions import PRODUCTION_POWER, plugin_hashes
+from autodev_lab.decisions import CERTIFIED, PRODUCTION_POWER, plugin_hashes
 from autodev_lab.errors import LabError
+from autodev_lab.experiments.governance import NEUTRAL, GovernedParameters, RolloutName
 from autodev_lab.experiments.resolving import Names, chosen_arms, explain, file_of, once_each, read_experiment, resolve
 from autodev_lab.files import stable_seed
 from autodev_lab.platform import TeamSpec
@@ -39,15 +40,19 @@ __all__ = [
     "make_plan",
 ]
 
-_NEUTRAL: Mapping[str, object] = {"recall": "noted"}
+_NEUTRAL: Mapping[str, object] = {"recall": "noted", "rollout": "fixed"}
 """Options that came after arms had been registered, and the value that leaves an arm as it was: it is not written
 down, so that an arm which does without the option has the hash that it was registered with."""
+
+_NEUTRAL_PROMISE: Mapping[str, object] = {"promise": 0.95, "confidence": 0.95}
+_NEUTRAL_PARAMETERS: Mapping[str, object] = {**_NEUTRAL_PROMISE, **NEUTRAL, "traffic_noise": 0.0}
+"""The same for parameters."""
 
 TWIN_SUFFIX = "_twin"
 """Appended to an arm's name where a twin needs a name of its own."""
 
 
-class Parameters(BaseModel):
+class Parameters(GovernedParameters):
     """Everything that `-p key=value` may change; profiles are partial sets of these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,6 +80,10 @@ class Parameters(BaseModel):
     policy: str = Field("published", description="the gate of arms that name none; also module:Class")
     risk: str = Field("", description="risk model: published, learned or module:Class; empty goes with the policy")
     calibrator: str = Field("", description="calibrator: binned, platt, isotonic, beta, venn_abers or module:Class")
+    promise: float = Field(
+        0.95, gt=0, lt=1, description="share right of what the policy certified deploys, as it promises"
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="confidence of that promise")
     human_accuracy: float = Field(0.9, ge=0, le=1, description="share of escalations the Human twin answers rightly")
     human_latency_seconds: float = Field(
         1800.0, ge=0, allow_inf_nan=False, description="virtual seconds until the Human twin answers"
@@ -83,6 +92,13 @@ class Parameters(BaseModel):
         PRODUCTION_POWER, ge=0, le=1, description="share of wrong changes that production shows, as the gate assumes"
     )
     human_minutes: float = Field(15.0, ge=0, allow_inf_nan=False, description="person-minutes an answer costs")
+    traffic_noise: float = Field(
+        0.0, ge=0, lt=1, description="share of requests that fail whatever the change does, in arms judged on traffic"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return _without(_NEUTRAL_PARAMETERS, handler(self))
 
     @model_validator(mode="after")
     def _pool_holds_the_sample(self) -> Parameters:
@@ -124,6 +140,8 @@ class Arm(BaseModel):
 
     An arm that names a `policy` has the risk model and calibrator that go with it unless it names them as well; an arm
     that names no policy has the gate of the parameters but for what it names.
+
+    `rollout` is ``fixed``, or a name that `autodev_lab.decisions.make_rollout` takes: stages are judged on traffic.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -137,11 +155,11 @@ class Arm(BaseModel):
     policy: str = ""
     risk: str = ""
     calibrator: str = ""
+    rollout: RolloutName = "fixed"
 
     @model_serializer(mode="wrap")
     def _without_what_is_neutral(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        data: dict[str, object] = handler(self)
-        return {name: value for name, value in data.items() if name not in _NEUTRAL or value != _NEUTRAL[name]}
+        return _without(_NEUTRAL, handler(self))
 
     def team(self, parameters: Parameters) -> TeamSpec:
         """The team this arm stands for under the parameters."""
@@ -155,12 +173,21 @@ class Arm(BaseModel):
             policy=self.policy or parameters.policy,
             risk=self.risk or (parameters.risk if inherits else ""),
             calibrator=self.calibrator or (parameters.calibrator if inherits else ""),
+            promise=parameters.promise,
+            confidence=parameters.confidence,
+            rollout=parameters.rollout_of(self.rollout),
+            traffic_noise=parameters.traffic_noise,
             budget=parameters.budget,
             human_accuracy=parameters.human_accuracy,
             human_latency_seconds=parameters.human_latency_seconds,
             human_minutes=parameters.human_minutes,
             production_power=parameters.production_power,
         )
+
+
+def _without(neutral: Mapping[str, object], data: dict[str, object]) -> dict[str, object]:
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return {name: value for name, value in data.items() if name not in neutral or plain[name] != neutral[name]}
 
 
 class Experiment(BaseModel):
@@ -361,6 +388,13 @@ def make_plan(
         "lesson_packages": once_each(parameters.lesson_packages),
     }
     plan = Plan(experiment, profile, parameters.model_copy(update=tidy), seed)
+    asked = [name for name, usual in _NEUTRAL_PROMISE.items() if getattr(parameters, name) != usual]
+    if asked and not any(plan.team(arm).policy == CERTIFIED for arm in plan.arms):
+        raise LabError(
+            f"{asked[0]} is {getattr(parameters, asked[0]):g}, and no arm that runs has the policy {CERTIFIED}, which "
+            "alone promises anything; give an arm that policy, or leave the promise as it is"
+        )
+    parameters.check_rollouts({arm: experiment.arms[arm].rollout for arm in plan.arms})
     for arm in plan.arms:
         if plan.team(arm).patterns == "frozen" and not (parameters.lesson_packages or parameters.shift):
             raise LabError(

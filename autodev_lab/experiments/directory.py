@@ -8,6 +8,7 @@
       cells/             NAME.parquet, NAME.trace.gz, and NAME.json, written last: a cell without it is not done
       outcomes.parquet   all cells in canonical order
       retrievals.parquet what agents asked their memories, from the traces (experiments with a team)
+      rollouts.parquet   how rollouts went, from the traces (experiments whose arms differ in them)
       summary.json       what `--json` prints
       figures/, notebook/
 
@@ -78,6 +79,7 @@ class RunDirectory:
         self.attrition = path / "attrition.csv"
         self.outcomes = path / "outcomes.parquet"
         self.retrievals = path / "retrievals.parquet"
+        self.rollouts = path / "rollouts.parquet"
         self.summary = path / "summary.json"
 
     @property

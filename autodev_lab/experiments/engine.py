@@ -15,8 +15,10 @@ from pathlib import Path
 
 from autodev_lab.analysis.frames import Run, compare, read_run
 from autodev_lab.analysis.seals import read_object
+from autodev_lab.config import Configuration
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.conduct import AnyPlan, Conduct, conduct_of, plan_of, read_any_plan
+from autodev_lab.experiments.configuring import Configured, configured
 from autodev_lab.experiments.directory import RunDirectory, create_run, find_run
 from autodev_lab.experiments.progress import Reporter, reporter
 from autodev_lab.experiments.provenance import code_hash, provenance
@@ -97,6 +99,7 @@ def run_experiment(
     notebook: bool = False,
     mlflow: bool = False,
     progress: str = "auto",
+    configuration: Configuration | None = None,
 ) -> RunResult:
     """Run an experiment, or go on with one.
 
@@ -114,6 +117,9 @@ def run_experiment(
         Folder to write the run into; a new one below ``runs`` unless given.
     weak_sandbox, offline, notebook, mlflow, progress
         See `Options`.
+    configuration
+        Sets what the overrides leave open (`autodev_lab.experiments.configuring`); no file is read unless it is given,
+        and with `resume` it sets nothing.
 
     Raises
     ------
@@ -131,9 +137,11 @@ def run_experiment(
         return execute(plan, directory, options)
     if name is None:
         raise LabError("name an experiment to run, or a run to resume")
-    plan = plan_of(name, profile=profile, seed=seed, overrides=overrides)
+    sets = configured(configuration, name, overrides) if configuration is not None else None
+    asked = {**(sets.parameters if sets is not None else {}), **(overrides or {})}
+    plan = plan_of(name, profile=profile, seed=seed, overrides=asked)
     directory = create_run(runs_directory(), plan, out=Path(out) if out is not None else None)
-    return execute(plan, directory, options, fresh=True)
+    return execute(plan, directory, options, fresh=True, sets=sets)
 
 
 def load_run(name: str | Path = "last") -> Run:
@@ -147,14 +155,29 @@ def load_run(name: str | Path = "last") -> Run:
     return read_run(find_run(name, runs_directory()).path)
 
 
-def execute(plan: AnyPlan, directory: RunDirectory, options: Options, *, fresh: bool = False) -> RunResult:
-    """Carry a plan out in a directory; `fresh` ones are removed again when they fail before they have tasks."""
+def execute(
+    plan: AnyPlan,
+    directory: RunDirectory,
+    options: Options,
+    *,
+    fresh: bool = False,
+    sets: Configured | None = None,
+) -> RunResult:
+    """Carry a plan out in a directory; `fresh` ones are removed again when they fail before they have tasks.
+
+    Parameters
+    ----------
+    sets
+        What a configuration has set of the plan, which is said and noted.
+    """
     watch = reporter(options.progress)
+    if sets is not None:
+        watch.say(sets.words)
     settings = Settings(str(cache_directory()), code_hash(), options.offline, options.weak_sandbox)
     try:
         with directory.lock():
             try:
-                result = _locked(plan, directory, options, settings, watch)
+                result = _locked(plan, directory, options, settings, watch, sets)
             except BaseException:
                 if fresh and not directory.tasks.exists():
                     directory.discard()
@@ -165,7 +188,14 @@ def execute(plan: AnyPlan, directory: RunDirectory, options: Options, *, fresh: 
         watch.close()
 
 
-def _locked(plan: AnyPlan, directory: RunDirectory, options: Options, settings: Settings, watch: Reporter) -> RunResult:
+def _locked(
+    plan: AnyPlan,
+    directory: RunDirectory,
+    options: Options,
+    settings: Settings,
+    watch: Reporter,
+    sets: Configured | None,
+) -> RunResult:
     directory.write_json(directory.spec, plan.as_json())
     conduct = conduct_of(directory, settings)
     sandbox = conduct.sandbox()
@@ -183,6 +213,9 @@ def _locked(plan: AnyPlan, directory: RunDirectory, options: Options, settings: 
                 tasks_hash=inputs_hash,
                 workers=count,
             )
+            noted = sets.as_json() if sets is not None else read_object(directory.provenance).get("configuration")
+            if noted is not None:
+                record["configuration"] = noted
             directory.write_json(directory.provenance, record)
         try:
             _run_cells(conduct, workers, watch, done)

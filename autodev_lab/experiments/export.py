@@ -40,6 +40,7 @@ It was made by autodev-lab {version} (commit {commit}, code {code}) under Python
 | `cells/` | every (arm, replicate): rows, traces, and the seal written after them |
 | `outcomes.parquet` | all rows; the columns are in the lab's data dictionary |
 | `retrievals.parquet` | what agents asked their memories, and what came back |
+| `rollouts.parquet` | how rollouts went, where arms differ in them |
 | `summary.json`, `summary.txt`, `figures/` | what came out |
 | `claims.yaml` | the registered claims as the run was judged by |
 """
@@ -105,7 +106,7 @@ def _members(run: RunDirectory, summary: Mapping[str, object]) -> Iterator[tuple
     if text.is_file():
         yield "summary.txt", text.read_text(encoding="utf-8").replace(str(run.path), run.id).encode()
     yield "claims.yaml", resource("experiments/claims.yaml").read_bytes()
-    for path in (run.spec, run.tasks, run.attrition, run.outcomes, run.retrievals):
+    for path in (run.spec, run.tasks, run.attrition, run.outcomes, run.retrievals, run.rollouts):
         if path.is_file():
             yield path.name, path.read_bytes()
     for folder in (run.cells, run.figures):

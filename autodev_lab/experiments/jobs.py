@@ -10,13 +10,14 @@ from dataclasses import asdict, replace
 from autodev_lab.analysis.dictionary import VERSION
 from autodev_lab.experiments.design import Cell, Plan
 from autodev_lab.experiments.directory import RunDirectory
+from autodev_lab.experiments.governance import Governing
 from autodev_lab.experiments.lessons import Part, parts_of
 from autodev_lab.experiments.rows import cell_table, trace_line
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, Job
 from autodev_lab.experiments.worlds import World, maker_of
 from autodev_lab.files import stable_seed
-from autodev_lab.learning import FrozenPatterns, PatternLibrary
+from autodev_lab.learning import FrozenPatterns
 from autodev_lab.platform import StreamRun, TeamSpec, run_stream
 from autodev_lab.protocols import Memory, PatternLearner
 
@@ -71,7 +72,8 @@ class JobRunner:
                 progress(before + done, total)
 
             # the seed of a cell's only part is the cell's own
-            runs.append(_run_part(world, team, part, stable_seed(seed, number) if number else seed, advanced))
+            part_seed = stable_seed(seed, number) if number else seed
+            runs.append(_run_part(world, team, part, part_seed, self._plan.parameters.governing, advanced))
         run = _joined(runs)
         table = cell_table(cell, run)
         key = cell_key(self._plan, cell, self._tasks_hash, self._settings.code_hash)
@@ -79,9 +81,16 @@ class JobRunner:
         return {"rows": table.num_rows, "correct": sum(table.column("correct").to_pylist())}
 
 
-def _run_part(world: World, team: TeamSpec, part: Part, seed: int, progress: Callable[[int, int], None]) -> StreamRun:
+def _run_part(
+    world: World,
+    team: TeamSpec,
+    part: Part,
+    seed: int,
+    governing: Callable[[TeamSpec], Governing],
+    progress: Callable[[int, int], None],
+) -> StreamRun:
     """Lessons, if the team takes them, and the stream."""
-    patterns: Callable[[Memory], PatternLearner] = PatternLibrary
+    governed = governing(team)
     if team.patterns == "frozen":
         pupil = replace(team, developers=1, memory="shared", order="learned", patterns="learning")
         lessons = run_stream(
@@ -91,12 +100,13 @@ def _run_part(world: World, team: TeamSpec, part: Part, seed: int, progress: Cal
             solver=world.solver(pupil, part.lessons),
             oracle=world.oracle,
             seed=stable_seed(seed, "lessons"),
+            **governing(pupil),
         )
 
         def frozen(memory: Memory) -> PatternLearner:
             return FrozenPatterns(lessons.patterns)
 
-        patterns = frozen
+        governed["patterns"] = frozen
     return run_stream(
         part.stream,
         world.environment,
@@ -104,8 +114,8 @@ def _run_part(world: World, team: TeamSpec, part: Part, seed: int, progress: Cal
         solver=world.solver(team, part.stream),
         oracle=world.oracle,
         seed=seed,
-        patterns=patterns,
         progress=progress,
+        **governed,
     )
 
 

@@ -12,7 +12,9 @@ from autodev_lab.ledger.redis_keys import ShardKeys
 from autodev_lab.ledger.redis_ledger import RedisLedger
 from autodev_lab.ledger.redis_server import RedisServer
 from autodev_lab.ledger.shard_map import ShardMap
+from autodev_lab.ledger.sharded import shard_url
 from autodev_lab.processes import Backoff, Heartbeat, Nursery, Presence, Supervisor
+from autodev_lab.protocols import Ledger
 from autodev_lab.records import RefusalReason, Role, Task
 
 __all__ = ["Status", "count_agents", "read_status", "submit_all", "supervise"]
@@ -64,7 +66,7 @@ def supervise(order: AgentOrder, url: str, counts: Mapping[Role, int]) -> Superv
 
 
 async def submit_all(
-    ledger: RedisLedger, tasks: Iterable[Task], progress: Callable[[int], None] = lambda done: None
+    ledger: Ledger, tasks: Iterable[Task], progress: Callable[[int], None] = lambda done: None
 ) -> tuple[int, int]:
     """Submit tasks; a ledger that is full is waited for. Returns how many were new, and how many it knew already.
 
@@ -183,9 +185,7 @@ async def read_status(url: str, prefix: str, patience: float = 5.0) -> Status:
             if not where or where == server.shown:
                 shards.append(await _shard(server, prefix, name))
             else:
-                user, at, _ = url.partition("://")[2].rpartition("@")
-                scheme, _, rest = where.partition("://")
-                async with RedisServer(f"{scheme}://{user}{at}{rest}", patience=patience) as other:
+                async with RedisServer(shard_url(url, where), patience=patience) as other:
                     shards.append(await _shard(other, prefix, name))
     return Status(server.shown, prefix, agents, shards)
 

@@ -7,10 +7,10 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from autodev_lab.errors import LabError
 from autodev_lab.experiments.agent_process import AgentOrder
 from autodev_lab.experiments.process_team import submit_all, supervise
-from autodev_lab.ledger.redis_ledger import RedisLedger
-from autodev_lab.ledger.redis_server import RedisServer
+from autodev_lab.ledger.sharded import ShardedLedger
 from autodev_lab.processes import Supervisor
 from autodev_lab.processes.supervisor import Death
 from autodev_lab.records import Role, Stage, Task
@@ -67,6 +67,7 @@ async def watch_team(
     counts: Mapping[Role, int],
     tasks: Sequence[Task],
     *,
+    shards: Mapping[str, str] | None = None,
     max_open: int | None = None,
     until_done: bool = False,
     say: Callable[[str], None],
@@ -79,6 +80,9 @@ async def watch_team(
         See `autodev_lab.experiments.process_team.supervise`.
     tasks
         To be submitted, as fast as `max_open` lets.
+    shards
+        Address of every shard by name; None takes those that are there. See
+        `autodev_lab.experiments.process_shards.wanted_shards`.
     max_open
         Open tasks above which none is submitted.
     until_done
@@ -89,15 +93,17 @@ async def watch_team(
     Raises
     ------
     LabError
-        If Redis cannot be had, a task is refused, or agents die again and again.
+        If Redis cannot be had, the ledger has other shards, a task is refused, or agents die again and again.
     """
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    async with RedisServer(url, patience=order.patience) as server:
-        ledger = RedisLedger(server, prefix=order.prefix, max_tries=order.max_tries, max_open=max_open)
-        result = TeamResult(server.shown, order.prefix)
+    ledger = ShardedLedger(
+        url, shards, prefix=order.prefix, max_tries=order.max_tries, max_open=max_open, patience=order.patience
+    )
+    try:
+        result = TeamResult(ledger.directory.shown, order.prefix)
         leaving = loop.create_task(told.wait())
         opening = loop.create_task(ledger.open())
         await asyncio.wait((leaving, opening), return_when=asyncio.FIRST_COMPLETED)
@@ -105,6 +111,12 @@ async def watch_team(
             opening.cancel()
             return result
         opening.result()
+        there = ledger.addresses()
+        if shards is not None and {name: where or ledger.directory.shown for name, where in shards.items()} != there:
+            raise LabError(
+                f"the ledger under the prefix {order.prefix!r} has the shards {_listed(there)}; leave --shards and "
+                "further --redis out, or change them with `autodev-lab shards`"
+            )
         team = supervise(order, url, counts)
         submitting = loop.create_task(submit_all(ledger, tasks))
         try:
@@ -117,12 +129,18 @@ async def watch_team(
         counted, stages = await ledger.counts(), await ledger.stages()
         result.open, result.closed = counted["open"], counted["closed"]
         result.dead = stages.get(Stage.DEAD_LETTER, 0)
-    return result
+        return result
+    finally:
+        await ledger.close()
+
+
+def _listed(places: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} on {where}" for name, where in places.items())
 
 
 async def _watch(
     team: Supervisor,
-    ledger: RedisLedger,
+    ledger: ShardedLedger,
     submitting: asyncio.Task[tuple[int, int]],
     result: TeamResult,
     told: asyncio.Event,

@@ -13,6 +13,7 @@ from autodev_lab.analysis.frames import arm_rows, originals, read_outcomes
 from autodev_lab.analysis.gates import GateSummary, gate_summaries
 from autodev_lab.analysis.killing import KillingTests, killing_tests
 from autodev_lab.analysis.metrics import arm_metrics
+from autodev_lab.analysis.rollouts import WATCHED, RolloutSummary, rollout_summaries
 from autodev_lab.analysis.statistics import Estimate
 from autodev_lab.analysis.wording import percent
 from autodev_lab.experiments.design import TWIN_SUFFIX, Plan
@@ -60,6 +61,7 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         environment=plan.parameters.environment,
     )
     gates = gate_summaries(outcomes, plan.arms) if plan.experiment.gates else ()
+    rollouts = rollout_summaries(directory.rollouts, plan.arms)
     killing = killing_tests(outcomes)
     metrics = {name: arm_metrics(arm_rows(outcomes, name)) for name in _arm_names(plan, outcomes)}
     if draw:
@@ -83,10 +85,11 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         "claims": [one.as_json() for one in judged],
         "contrasts": [_contrast(one) for one in contrasts],
         **({"gates": [one.as_json() for one in gates]} if gates else {}),
+        **({"rollouts": [one.as_json() for one in rollouts]} if rollouts else {}),
         "killing_tests": killing.as_json(),
         "artifacts": artifacts(directory),
     }
-    words = in_words(plan, summary, metrics, judged, contrasts, gates, killing)
+    words = in_words(plan, summary, metrics, judged, contrasts, gates, killing, rollouts)
     write_atomic(directory.path / "summary.txt", words + "\n")
     directory.write_json(directory.summary, summary)
     return summary, words
@@ -103,6 +106,7 @@ def artifacts(directory: RunDirectory) -> dict[str, str]:
         "run": directory.path,
         "outcomes": directory.outcomes,
         "retrievals": directory.retrievals,
+        "rollouts": directory.rollouts,
         "summary": directory.summary,
         "summary_text": directory.path / "summary.txt",
         "tasks": directory.tasks,
@@ -130,6 +134,7 @@ def in_words(
     contrasts: Sequence[Judged] = (),
     gates: Sequence[GateSummary] = (),
     killing: KillingTests | None = None,
+    rollouts: Sequence[RolloutSummary] = (),
 ) -> str:
     """The run in words: what was asked, what the arms did, what may be said, and where everything lies."""
     parameters = plan.parameters
@@ -165,6 +170,9 @@ def in_words(
         lines += [f"Held-out tests: {killing.in_words()}.", ""]
     if gates:
         lines += ["Gates (95 % intervals over packages):", *(one.in_words() for one in gates), ""]
+    if rollouts:
+        lines.append(f"Rollouts (95 % intervals over packages; {WATCHED} requests in production until it is watched):")
+        lines += [*(one.in_words() for one in rollouts), ""]
     if not summary["confirmatory"]:
         before = summary["runs_before"]
         lines.append(

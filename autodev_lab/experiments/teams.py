@@ -10,6 +10,7 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.jobs import JobRunner, cell_key
 from autodev_lab.experiments.report import write_report
 from autodev_lab.experiments.retrievals import write_retrievals
+from autodev_lab.experiments.rollouts import write_rollouts
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.workers import Answer, Job
 from autodev_lab.experiments.worlds import maker_of
@@ -91,6 +92,7 @@ class TeamConduct:
         """See `Conduct`."""
         if draw:
             write_retrievals(self._plan, self._directory)
+            write_rollouts(self._plan, self._directory)
         return write_report(self._plan, self._directory, done=done, draw=draw)
 
     def mirror(self, summary: Mapping[str, object]) -> None:

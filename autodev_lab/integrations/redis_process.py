@@ -1,4 +1,4 @@
-"""A redis-server process of our own: found, started on a free port, asked, stopped and killed."""
+"""A redis-server process of our own: found, started on a free port, asked, stopped and killed, and gone when we are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
 
 from autodev_lab.errors import LabError
+from autodev_lab.integrations import watchdog
 
 __all__ = ["RedisProcess", "find_redis"]
 
@@ -54,7 +56,7 @@ def _free_port() -> int:
 
 
 class RedisProcess:
-    """A redis-server in a folder of its own, on a free port of this machine.
+    """A redis-server in a folder of its own, on a free port of this machine. It ends with us, however we end.
 
     Parameters
     ----------
@@ -78,6 +80,7 @@ class RedisProcess:
         self.port = _free_port()
         self.password = ""
         self.process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -101,6 +104,13 @@ class RedisProcess:
             self.process = subprocess.Popen(
                 [self.binary, *arguments, *self.options], stdout=log, stderr=log, start_new_session=True
             )
+        self._watchdog = subprocess.Popen(
+            [sys.executable, "-I", "-S", watchdog.__file__, str(self.process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -109,6 +119,7 @@ class RedisProcess:
                 if not self.command("PING").startswith("-LOADING"):
                     return
             time.sleep(0.02)
+        self._end(signal.SIGKILL)
         said = (self.folder / "redis.log").read_text(errors="replace").strip().splitlines()
         raise LabError(f"redis-server did not start in {self.folder}: {said[-1] if said else 'it said nothing'}")
 
@@ -155,3 +166,7 @@ class RedisProcess:
                 self.process.kill()
                 self.process.wait()
         self.process = None
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None

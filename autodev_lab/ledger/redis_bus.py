@@ -84,7 +84,7 @@ class RedisSubscription:
         try:
             if self._channel is None:
                 self._channel = self._bus.server.pubsub()
-                await self._channel.subscribe(self._bus.keys.news)
+                await self._channel.subscribe(*(keys.news for keys in self._bus.shards))
             while (message := await self._channel.get_message(timeout=seconds)) is not None:
                 seconds = 0.0
                 if message["type"] == "message":
@@ -99,14 +99,14 @@ class RedisSubscription:
 
 
 class RedisEventBus:
-    """The bus of one agent, on the keys of one shard.
+    """The bus of one agent, on the keys of one shard, or of several on one server.
 
     The ledger's script tells of a stage in the step that reaches it, so `publish` is for events of one's own making.
 
     Parameters
     ----------
-    server, keys
-        Where the shard is.
+    server, shards
+        Where the shards are. Those of a Redis Cluster cannot be read in one command: give one.
     role
         The agent's role: its wake-ups come from the role's stream. None hears news alone.
     agent_id
@@ -114,50 +114,62 @@ class RedisEventBus:
     """
 
     def __init__(
-        self, server: RedisServer, keys: ShardKeys, *, role: Role | None = None, agent_id: str = "observer"
+        self, server: RedisServer, *shards: ShardKeys, role: Role | None = None, agent_id: str = "observer"
     ) -> None:
         self.server = server
-        self.keys = keys
+        self.shards = shards
         self.role = role
         self.agent_id = agent_id
-        self._grouped = False
+        self._grouped: set[str] = set()
+        self._turn = 0
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def publish(self, event: Event) -> None:
         """Tell every subscriber of the event's stage."""
-        await self.server.command("PUBLISH", self.keys.news, f"{event.stage.value} {event.at!r} {event.task_id}")
+        await self.server.command("PUBLISH", self.shards[0].news, f"{event.stage.value} {event.at!r} {event.task_id}")
 
     def subscribe(self, stages: Iterable[Stage]) -> RedisSubscription:
         """Listen for tasks reaching any of `stages`."""
         return RedisSubscription(self, tuple(dict.fromkeys(stages)))
 
     async def take_work(self, seconds: float) -> list[Event]:
-        """Wake-ups of the role that no other agent took, waiting at most so many seconds for the first."""
-        assert self.role is not None
-        stream = self.keys.work(self.role)
-        await self._make_group(stream)
+        """A wake-up of the role that no other agent took, waiting at most so many seconds for it; at most one."""
+        self._turn += 1
+        at = self._turn % len(self.shards)
+        streams = [keys.work(self._acting) for keys in (*self.shards[at:], *self.shards[:at])]
+        for stream in streams:
+            await self._make_group(stream)
         # NOACK: a wake-up that dies with its agent is found by whoever looks next, and nothing piles up
-        read = ("XREADGROUP", "GROUP", self.role.value, self.agent_id, "COUNT", 1, "BLOCK", max(1, int(1e3 * seconds)))
+        read = ("XREADGROUP", "GROUP", self._acting.value, self.agent_id, "COUNT", 1)
+        block = ("BLOCK", max(1, int(1e3 * seconds)), "NOACK")
         try:
-            answer = await self.server.command(*read, "NOACK", "STREAMS", stream, ">")
+            answer = await self.server.command(*read, *block, "STREAMS", *streams, *(">" for _ in streams))
         except LabError as error:
             if "NOGROUP" not in str(error):
                 raise
-            self._grouped = False  # the server was emptied
+            self._grouped.clear()  # the server was emptied
             return []
         assert isinstance(answer, list)
-        return [
+        found = [
             Event(fields["task"], Stage(fields["stage"]), float(fields["at"]))
             for _, entries in answer
             for _, fields in entries
         ]
+        for event in found[1:]:  # COUNT is for each stream
+            await self.hand_on(event)
+        return found[:1]
+
+    async def hand_on(self, event: Event) -> None:
+        """Give a wake-up back, for another agent of the role."""
+        stream = self.shards[0].work(self._acting)
+        await self.server.command(
+            "XADD", stream, "*", "task", event.task_id, "stage", event.stage.value, "at", repr(event.at)
+        )
 
     async def leave(self) -> None:
         """Take this agent out of its role's group."""
-        if self.role is not None and self._grouped:
-            await self.server.command(
-                "XGROUP", "DELCONSUMER", self.keys.work(self.role), self.role.value, self.agent_id
-            )
+        for stream in self._grouped:
+            await self.server.command("XGROUP", "DELCONSUMER", stream, self._acting.value, self.agent_id)
         if self._leaving:
             await asyncio.gather(*self._leaving, return_exceptions=True)
 
@@ -167,16 +179,20 @@ class RedisEventBus:
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    async def _make_group(self, stream: str) -> None:
-        if self._grouped:
-            return
+    @property
+    def _acting(self) -> Role:
         assert self.role is not None
+        return self.role
+
+    async def _make_group(self, stream: str) -> None:
+        if stream in self._grouped:
+            return
         try:
-            await self.server.command("XGROUP", "CREATE", stream, self.role.value, "0", "MKSTREAM")
+            await self.server.command("XGROUP", "CREATE", stream, self._acting.value, "0", "MKSTREAM")
         except LabError as error:
             if "BUSYGROUP" not in str(error):
                 raise
-        self._grouped = True
+        self._grouped.add(stream)
 
 
 def _read(text: str) -> Event:

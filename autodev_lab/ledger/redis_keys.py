@@ -17,7 +17,6 @@ _DATA = (
     "tasks",
     "states",
     "history",
-    "waiting",
     "leases",
     "counts",
     "requests",
@@ -68,6 +67,10 @@ class ShardKeys:
         """The stream of wake-ups for idle agents of a role."""
         return self.key(f"work:{role.value}")
 
+    def waiting(self, role: Role) -> str:
+        """The sorted set of tasks that wait to be claimed by a role."""
+        return self.key(f"waiting:{role.value}")
+
     @property
     def news(self) -> str:
         """The channel that tells every subscriber of every stage a task reaches."""
@@ -90,15 +93,16 @@ class ShardKeys:
 
     def data(self) -> tuple[str, ...]:
         """Keys that only a ledger writes."""
-        return tuple(self.key(name) for name in _DATA)
+        return (*(self.key(name) for name in _DATA), *(self.waiting(role) for role in Role))
 
 
 @cache
 def script_text(max_tries: int, max_open: int | None, work_length: int, log_length: int) -> str:
     """`transition.lua` behind the workflow's tables and a ledger's settings."""
     roles = ",".join(f"{stage.value}='{role.value}'" for stage, role in ROLE_OF_STAGE.items())
-    leads = ",".join(
-        f"['{stage.value} {after.value}']=true" for stage, stages in NEXT_STAGES.items() for after in sorted(stages)
+    # a text that is searched, because a table would be made anew for every command
+    leads = "  ".join(
+        f"{stage.value}>{after.value}" for stage, stages in NEXT_STAGES.items() for after in sorted(stages)
     )
     assert all(re.fullmatch("[a-z_]+", name) for name in (*Stage, *Role)), "names are Lua identifiers"
     body = (files("autodev_lab.ledger") / "transition.lua").read_text(encoding="utf-8")
@@ -106,4 +110,4 @@ def script_text(max_tries: int, max_open: int | None, work_length: int, log_leng
         f"local MAX_TRIES, MAX_OPEN, WORK_LENGTH, LOG_LENGTH = "
         f"{max_tries}, {'nil' if max_open is None else max_open}, {work_length}, {log_length}"
     )
-    return f"local ROLE = {{{roles}}}\nlocal LEADS = {{{leads}}}\n{settings}\n{body}"
+    return f"local ROLE = {{{roles}}}\nlocal LEADS = ' {leads} '\n{settings}\n{body}"

@@ -8,6 +8,7 @@ import itertools
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +20,7 @@ from autodev_lab.records import Claim, HumanAnswer, Refusal, RefusalReason, Resu
 
 __all__ = ["SCHEMA", "RedisLedger", "StaleMapError"]
 
-SCHEMA = "autodev_lab.ledger/1"
+SCHEMA = "autodev_lab.ledger/2"
 """Name and version of what a shard's keys hold."""
 
 _PAGE = 1_000
@@ -73,19 +74,24 @@ class RedisLedger:
     ) -> None:
         if max_tries < 1:
             raise ValueError(f"max_tries must be 1 or more, not {max_tries}")
-        if max_open is not None and max_open < 1:
-            raise ValueError(f"max_open must be 1 or more, not {max_open}")
         self.server = server
         self.keys = ShardKeys(prefix, shard)
         self._keys = (self.keys.base,)
         self._limits = json.dumps({"max_tries": max_tries})
-        self._script = script_text(max_tries, max_open, work_length, log_length)
-        self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
+        self._write = partial(script_text, max_tries, work_length=work_length, log_length=log_length)
+        self.limit(max_open)
         self.map_version = 0
         self._clock = clock
         self._me = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._submitting = asyncio.Lock()
+
+    def limit(self, max_open: int | None) -> None:
+        """Let `submit` refuse from now on while so many tasks are open; None is no limit."""
+        if max_open is not None and max_open < 1:
+            raise ValueError(f"max_open must be 1 or more, not {max_open}")
+        self._script = self._write(max_open=max_open)
+        self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
 
     async def open(self) -> None:
         """Check the server, and that nothing else lives under our names.
@@ -236,11 +242,7 @@ class RedisLedger:
 
     async def waiting(self) -> dict[Role, int]:
         """Tasks that wait to be claimed, by role."""
-        key = self.keys.key("waiting")
-        return {
-            role: int(str(await self.server.command("ZLEXCOUNT", key, f"[{role.value}:", f"({role.value};")))
-            for role in Role
-        }
+        return {role: int(str(await self.server.command("ZCARD", self.keys.waiting(role)))) for role in Role}
 
     async def stages(self) -> dict[Stage, int]:
         """Tasks by stage, archived ones included; read page by page, so a million take seconds."""

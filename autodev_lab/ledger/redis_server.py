@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from redis.asyncio.client import PubSub
     from redis.asyncio.cluster import RedisCluster
 
+    from autodev_lab.ledger.redis_connections import Connections
+
 __all__ = ["MINIMUM_VERSION", "RedisServer", "without_password"]
 
 T = TypeVar("T")
@@ -68,7 +70,7 @@ class RedisServer:
 
     def __init__(self, url: str, *, patience: float = 30.0) -> None:
         try:
-            import redis  # noqa: F401
+            from autodev_lab.ledger.redis_connections import PASSING, REFUSED, UNKNOWN_SCRIPT
         except ImportError as error:
             raise LabError(
                 "the Redis ledger needs redis-py; install it with `pip install 'autodev-lab[redis]'`"
@@ -76,7 +78,9 @@ class RedisServer:
         self.url = url
         self.shown = without_password(url)
         self.patience = patience
+        self._passing, self._refused, self._unknown_script = PASSING, REFUSED, UNKNOWN_SCRIPT
         self._client: Redis | RedisCluster | None = None
+        self._connections: Connections | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connect()  # a wrong URL is told at once
         self._client = None
@@ -92,6 +96,9 @@ class RedisServer:
     async def close(self) -> None:
         """Close the connections; the next command opens new ones."""
         client, self._client = self._client, None
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.close()
         if client is not None:
             await cast(_Client, client).aclose()
 
@@ -109,20 +116,25 @@ class RedisServer:
 
     async def script(self, text: str, sha: str, keys: Sequence[str], arguments: Sequence[str | int | float]) -> object:
         """Run a script by its digest, or by its text where the server does not know it yet."""
-        from redis.exceptions import NoScriptError
 
         async def run(client: _Client) -> object:
             try:
-                return await client.execute_command("EVALSHA", sha, len(keys), *keys, *arguments)
-            except NoScriptError:
-                return await client.execute_command("EVAL", text, len(keys), *keys, *arguments)
+                return await self._send(client, "EVALSHA", sha, len(keys), *keys, *arguments)
+            except self._unknown_script:
+                return await self._send(client, "EVAL", text, len(keys), *keys, *arguments)
 
         return await self.attempt(run)
 
+    async def ping(self) -> None:
+        """Ask whether it is there, the way a script is run."""
+        await self.attempt(lambda client: self._send(client, "PING"))
+
+    def _send(self, client: _Client, *parts: str | int | float) -> Awaitable[object]:
+        """Send a command over connections of our own; a cluster's client knows to which node one goes."""
+        return client.execute_command(*parts) if self._connections is None else self._connections.exchange(*parts)
+
     async def attempt(self, action: Callable[[_Client], Awaitable[T]]) -> T:
         """Do something with the client, again and again while the server cannot be reached, for `patience` seconds."""
-        from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, RedisError, TimeoutError
-
         loop = asyncio.get_running_loop()
         begun = loop.time()
         deadline = begun + self.patience
@@ -131,7 +143,7 @@ class RedisServer:
         while True:
             try:
                 result = await action(cast(_Client, self._here()))
-            except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError) as error:
+            except self._passing as error:
                 if _is_final(error) or loop.time() + pause > deadline:
                     raise LabError(self._sentence(error)) from error
                 if not told and loop.time() - begun >= _TELL_AFTER_SECONDS:
@@ -140,7 +152,7 @@ class RedisServer:
                     _log.warning("%s is away (%s); trying again for %g s", self.shown, reason, self.patience)
                 await asyncio.sleep(pause)
                 pause = min(_BACKOFF_LIMIT, 2.0 * pause)
-            except RedisError as error:
+            except self._refused as error:
                 raise LabError(self._sentence(error)) from error
             else:
                 if told:
@@ -159,6 +171,11 @@ class RedisServer:
         if tuple(int(part) for part in version.split(".")[:2]) < MINIMUM_VERSION:
             wanted = ".".join(str(part) for part in MINIMUM_VERSION)
             raise LabError(f"{self.shown} is Redis {version}; the ledger needs {wanted} or newer")
+
+    @property
+    def clustered(self) -> bool:
+        """Whether it is a Redis Cluster, where one command reads the keys of one shard only."""
+        return self.url.partition("://")[0].endswith("+cluster")
 
     def pubsub(self) -> PubSub:
         """A subscriber's connection of its own."""
@@ -179,7 +196,15 @@ class RedisServer:
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             self._client, self._loop = self._connect(), loop
+            self._connections = self._connections_of(self._client)
         return self._client
+
+    def _connections_of(self, client: Redis | RedisCluster) -> Connections | None:
+        from redis.asyncio import Redis
+
+        from autodev_lab.ledger.redis_connections import Connections
+
+        return Connections(client.connection_pool, _ANSWER_SECONDS) if isinstance(client, Redis) else None
 
     def _connect(self) -> Redis | RedisCluster:
         from redis.asyncio import Redis

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from autodev_lab.errors import LabError
@@ -18,11 +19,16 @@ from autodev_lab.ledger.transition import successor_of
 from autodev_lab.records import Claim, HumanAnswer, Refusal, RefusalReason, Result, Role, Stage, Task, TaskState
 from autodev_lab.workflow import TERMINAL_STAGES
 
-__all__ = ["ShardedLedger"]
+__all__ = ["ShardedLedger", "ShardsChangingError", "shard_url"]
 
 _REFRESH_SECONDS = 1.0
 _AGAIN_SECONDS = 0.1
 _LOCK_SECONDS = 60
+_ALONE = ShardMap(0, {"0": ""})
+
+
+class ShardsChangingError(LabError):
+    """Somebody else is changing the shards."""
 
 
 class ShardedLedger:
@@ -31,14 +37,17 @@ class ShardedLedger:
     A task is served by priority and arrival within its shard; among shards an agent looks in turn. A task that waits
     for one of another shard is set free by whoever looks for work next.
 
+    A ledger without a map has the one shard "0", on the directory's server: what `RedisLedger` uses by itself.
+
     Parameters
     ----------
     url
-        The directory's address. Its user and password are used for all shards.
+        The directory's address. Its user, password and options are used for all shards.
     shards
-        Address of every shard, by name, for a ledger that is new; None takes the map that is there.
+        Address of every shard, by name, for a ledger without a map; empty is the directory's server, by whatever
+        address a client reaches it. None takes what is there.
     prefix, max_tries, max_open, work_length, log_length
-        As for `RedisLedger`; `max_open` is a shard's.
+        As for `RedisLedger`; each shard gets an equal part of `max_open`.
     patience
         As for `RedisServer`.
     """
@@ -66,12 +75,12 @@ class ShardedLedger:
                 prefix=prefix,
                 shard=name,
                 max_tries=max_tries,
-                max_open=max_open,
                 work_length=work_length,
                 log_length=log_length,
             )
 
         self._make = make
+        self._max_open = max_open
         self._patience = patience
         self._place = ShardKeys(prefix, "directory").key("map")
         self._lock = ShardKeys(prefix, "directory").key("rebalancing")
@@ -79,6 +88,7 @@ class ShardedLedger:
         self._ledgers: dict[str, RedisLedger] = {}
         self._held: dict[tuple[str, int], str] = {}
         self._turn = itertools.count()
+        self._first = ""
         self._looked = 0.0
         self.map = ShardMap(0, {})
 
@@ -101,13 +111,17 @@ class ShardedLedger:
         Raises
         ------
         LabError
-            If there is no map and no shards were named, or a shard is unfit.
+            If a shard is unfit.
         """
         await self.directory.check()
-        if self._wanted is not None:
-            first = ShardMap(1, {name: without_password(where) for name, where in sorted(self._wanted.items())})
-            await self.directory.command("SET", self._place, first.as_json(), "NX")
         await self.refresh()
+        while self._wanted is not None and not self.map.version:
+            # whoever took the ledger for one of a single shard must hear of it, and may have put tasks there
+            try:
+                await self.change_shards(self._wanted)
+            except ShardsChangingError:
+                await asyncio.sleep(_AGAIN_SECONDS)
+                await self.refresh()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -117,9 +131,7 @@ class ShardedLedger:
     async def refresh(self) -> None:
         """Read the shard map again."""
         text = await self.directory.command("GET", self._place)
-        if text is None:
-            raise LabError(f"{self.directory.shown} holds no ledger under this prefix; name the shards of a new one")
-        await self._go_by(ShardMap.from_json(str(text)))
+        await self._go_by(_ALONE if text is None else ShardMap.from_json(str(text)))
         self._looked = asyncio.get_running_loop().time()
 
     # ------------------------------------------------------------------------------------------- the protocol
@@ -145,10 +157,12 @@ class ShardedLedger:
     async def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Claim | None:
         """Claim the next task of the first shard, in turn, where one waits for `role`."""
         await self._look()
-        shards = list(self._ledgers.items())
-        first = next(self._turn)
-        for step in range(len(shards)):
-            name, ledger = shards[(first + step) % len(shards)]
+        names = list(self._ledgers)
+        at, self._first = names.index(self._first) if self._first in names else next(self._turn) % len(names), ""
+        for name in (*names[at:], *names[:at]):
+            ledger = self._ledgers.get(name)
+            if ledger is None:  # it went while we asked another
+                continue
             claim = await ledger.claim(role, agent_id, lease_seconds)
             if claim is not None:
                 self._held[claim.task.id, claim.lease.fence] = name
@@ -210,6 +224,43 @@ class ShardedLedger:
         """All tasks that are not archived: those of a shard in order of submission, one shard after the other."""
         return tuple([state for ledger in tuple(self._ledgers.values()) for state in await ledger.states()])
 
+    # ---------------------------------------------------------------------------------------- beside the protocol
+
+    def addresses(self) -> dict[str, str]:
+        """Where each shard is, without user and password."""
+        return {name: where or self.directory.shown for name, where in self.map.shards.items()}
+
+    def look_first(self, task_id: str) -> None:
+        """Let the next claim begin at the shard of a task that somebody told of."""
+        self._first = self.map.owner(task_id)
+
+    def places(self) -> tuple[tuple[RedisServer, tuple[ShardKeys, ...]], ...]:
+        """Where tasks may be: the shards that one command can read, by server."""
+        found: dict[RedisServer | str, tuple[RedisServer, tuple[ShardKeys, ...]]] = {}
+        for name, ledger in self._ledgers.items():
+            together = name if ledger.server.clustered else ledger.server
+            _, before = found.get(together, (ledger.server, ()))
+            found[together] = (ledger.server, (*before, ledger.keys))
+        return tuple(found.values())
+
+    async def counts(self) -> dict[str, int]:
+        """As `RedisLedger.counts`, of all shards."""
+        return _sum([await ledger.counts() for ledger in tuple(self._ledgers.values())])
+
+    async def stages(self) -> dict[Stage, int]:
+        """As `RedisLedger.stages`, of all shards."""
+        return _sum([await ledger.stages() for ledger in tuple(self._ledgers.values())])
+
+    async def leave(self, agent_id: str) -> None:
+        """Forget what an agent that ends was answered last."""
+        for ledger in tuple(self._ledgers.values()):
+            await ledger.leave(agent_id)
+
+    def hurry(self, seconds: float) -> None:
+        """Have no more patience than so many seconds from now on."""
+        for server in (*self._servers.values(), self.directory):
+            server.patience = min(server.patience, seconds)
+
     # ---------------------------------------------------------------------------------------------- rebalancing
 
     async def change_shards(self, shards: Mapping[str, str], progress: Callable[[int, int], None] | None = None) -> int:
@@ -224,16 +275,26 @@ class ShardedLedger:
 
         Raises
         ------
+        ShardsChangingError
+            If somebody else is changing the shards.
         LabError
-            If somebody else is changing the shards, or a shard is unfit.
+            If a shard is unfit, or has the name of one that is elsewhere.
         """
         if not shards:
             raise LabError("a ledger needs a shard at least; name one")
         if await self.directory.command("SET", self._lock, "1", "NX", "EX", _LOCK_SECONDS) is None:
-            raise LabError(f"the shards on {self.directory.shown} are being changed already; wait until that is done")
+            raise ShardsChangingError(
+                f"the shards on {self.directory.shown} are being changed already; wait until that is done"
+            )
         try:
             await self.refresh()
             places = {name: without_password(where) for name, where in sorted(shards.items())}
+            for name, where in self.map.everywhere().items():
+                if name in places and self._server_at(places[name]) is not self._server_at(where):
+                    raise LabError(
+                        f"shard {name} is on {where or self.directory.shown} and cannot become another server; "
+                        "give the new one another name"
+                    )
             leaving = {name: where for name, where in self.map.everywhere().items() if name not in places}
             after = ShardMap(self.map.version + 1, places, leaving, moving=True)
             # shards refuse tasks by the old map before anything moves, so that no task is taken in two places
@@ -277,23 +338,23 @@ class ShardedLedger:
             return
         for name, where in shards.everywhere().items():
             if name not in self._ledgers:
-                server = self._servers.get(where)
-                if server is None:
-                    server = self._servers[where] = RedisServer(self._with_user(where), patience=self._patience)
-                ledger = self._make(server, name)
+                ledger = self._make(self._server_at(where), name)
                 await ledger.open()
                 self._ledgers[name] = ledger
         for name in set(self._ledgers) - set(shards.everywhere()):
             del self._ledgers[name]
         for ledger in self._ledgers.values():
             ledger.map_version = shards.version
+            if self._max_open is not None:
+                ledger.limit(-(-self._max_open // len(shards.shards)))
         self.map = shards
 
-    def _with_user(self, where: str) -> str:
-        """An address with the directory's user and password."""
-        user, at, _ = urlsplit(self.directory.url).netloc.rpartition("@")
-        parts = urlsplit(where)
-        return parts._replace(netloc=f"{user}{at}{parts.netloc}").geturl()
+    def _server_at(self, where: str) -> RedisServer:
+        if not where or where == self.directory.shown:
+            return self.directory
+        if where not in self._servers:
+            self._servers[where] = RedisServer(shard_url(self.directory.url, where), patience=self._patience)
+        return self._servers[where]
 
     async def _look(self) -> None:
         """Now and then read the map again, and see to tasks that wait for those of other shards."""
@@ -330,3 +391,29 @@ class ShardedLedger:
         """The shard of a claim: a held task is not moved."""
         name = self._held.get((claim.task.id, claim.lease.fence)) or await self._find(claim.task.id)
         return None if name is None else self._ledgers.get(name)
+
+
+def shard_url(directory: str, where: str) -> str:
+    """A shard's address with the directory's user, password and options; an empty one is the directory's server.
+
+    Examples
+    --------
+    >>> shard_url("rediss://lab:secret@one:6379/0?ssl_cert_reqs=none", "rediss://two:6379/0")
+    'rediss://lab:secret@two:6379/0?ssl_cert_reqs=none'
+    """
+    if not where:
+        return directory
+    known, parts = urlsplit(directory), urlsplit(where)
+    user, at, _ = known.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}{at}{parts.netloc}", query=known.query).geturl()
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _sum(counts: Sequence[Mapping[_Kind, int]]) -> dict[_Kind, int]:
+    total: dict[_Kind, int] = {}
+    for one in counts:
+        for name, count in one.items():
+            total[name] = total.get(name, 0) + count
+    return total

@@ -12,10 +12,8 @@ from typing import Protocol
 
 from autodev_lab.errors import LabError
 from autodev_lab.kernel.live import AsyncioRuntime
-from autodev_lab.ledger.redis_bus import RedisEventBus
-from autodev_lab.ledger.redis_keys import ShardKeys
-from autodev_lab.ledger.redis_ledger import RedisLedger
-from autodev_lab.ledger.redis_server import RedisServer
+from autodev_lab.ledger.sharded import ShardedLedger
+from autodev_lab.ledger.sharded_bus import ShardedEventBus
 from autodev_lab.processes.leaving import LeavingLedger
 from autodev_lab.processes.presence import Presence
 from autodev_lab.protocols import EventBus, Ledger, Runtime
@@ -36,7 +34,7 @@ class Station:
     Parameters
     ----------
     url, prefix, max_tries
-        The ledger; see `autodev_lab.ledger.redis_ledger.RedisLedger`.
+        The ledger, of however many shards; see `autodev_lab.ledger.sharded.ShardedLedger`.
     patience
         Seconds for which a Redis that is away is waited for, also in mid-run.
     grace_seconds
@@ -93,9 +91,15 @@ async def _serve(runtime: AsyncioRuntime, role: Role, make: Maker, station: Stat
         loop.add_signal_handler(number, told.set)
     if parent:
         runtime.spawn(_orphaned(runtime, parent, told), "parent")
-    async with RedisServer(station.url, patience=station.patience) as server:
-        ledger = RedisLedger(server, prefix=station.prefix, max_tries=station.max_tries, log_length=station.log_length)
-        presence = Presence(server, station.prefix, beat_seconds=station.beat_seconds)
+    ledger = ShardedLedger(
+        station.url,
+        prefix=station.prefix,
+        max_tries=station.max_tries,
+        log_length=station.log_length,
+        patience=station.patience,
+    )
+    try:
+        presence = Presence(ledger.directory, station.prefix, beat_seconds=station.beat_seconds)
         joining = loop.create_task(_join(ledger, presence, role))
         leaving = loop.create_task(told.wait())
         try:
@@ -107,15 +111,12 @@ async def _serve(runtime: AsyncioRuntime, role: Role, make: Maker, station: Stat
             return agent_id
         finally:
             await _end({joining, leaving})
+    finally:
+        await ledger.close()
 
 
-async def _join(ledger: RedisLedger, presence: Presence, role: Role) -> str:
+async def _join(ledger: ShardedLedger, presence: Presence, role: Role) -> str:
     await ledger.open()
-    if await ledger.server.command("EXISTS", ShardKeys(ledger.keys.prefix, "directory").key("map")):
-        raise LabError(
-            f"the ledger under the prefix {ledger.keys.prefix!r} on {ledger.server.shown} has several shards, and "
-            "agents that are started like this serve one; use ShardedLedger from Python, or another prefix"
-        )
     return await presence.join(role)
 
 
@@ -125,12 +126,12 @@ async def _work(
     role: Role,
     make: Maker,
     station: Station,
-    ledger: RedisLedger,
+    ledger: ShardedLedger,
     presence: Presence,
     told: asyncio.Event,
 ) -> None:
     """Work until told to leave, and leave no trace but what was done."""
-    bus = RedisEventBus(ledger.server, ledger.keys, role=role, agent_id=agent_id)
+    bus = ShardedEventBus(ledger, role=role, agent_id=agent_id)
     mine = LeavingLedger(ledger)
     worker = make(agent_id, runtime, mine, bus)
     _log.info("%s is here", agent_id)
@@ -144,7 +145,7 @@ async def _work(
         await mine.finish(station.grace_seconds)
     finally:
         await _end({*endless, leaving})
-    ledger.server.patience = min(ledger.server.patience, _GOODBYE_SECONDS)  # what follows is courtesy: leases run out
+    ledger.hurry(_GOODBYE_SECONDS)  # what follows is courtesy: leases run out
     try:
         released = await mine.release()
         await bus.leave()

@@ -23,6 +23,8 @@ from autodev_lab.records.gate import (
     RiskAssessment,
     RiskScore,
     RolloutStep,
+    Ruling,
+    StageTrial,
     Traffic,
 )
 from autodev_lab.records.memory import Link, MemoryHit, MemoryItem, PatternRecord, SearchMode, TaskContext
@@ -88,9 +90,11 @@ __all__ = [
     "RiskScore",
     "Role",
     "RolloutStep",
+    "Ruling",
     "SearchMode",
     "Stage",
     "StageResult",
+    "StageTrial",
     "StreamItem",
     "Suspect",
     "Task",

@@ -28,6 +28,8 @@ __all__ = [
     "RiskAssessment",
     "RiskScore",
     "RolloutStep",
+    "Ruling",
+    "StageTrial",
     "Traffic",
 ]
 
@@ -45,6 +47,14 @@ class EscalationLevel(StrEnum):
 
     IMMEDIATE = "immediate"
     HIGH_PRIORITY = "high_priority"
+
+
+class Ruling(StrEnum):
+    """What follows from a stage of a rollout."""
+
+    PROMOTE = "promote"
+    ROLL_BACK = "roll_back"
+    INCONCLUSIVE = "inconclusive"
 
 
 class LabelSource(StrEnum):
@@ -179,6 +189,8 @@ class Decision:
         What the deployer asked its memory.
     escalation
         Level of the rule that sent the change to a person, or None if the policy alone decided.
+    certified
+        Least 1 - risk for which the policy held a certificate when it decided; None without one.
     """
 
     task_id: str
@@ -190,6 +202,7 @@ class Decision:
     propensity: float = 1.0
     retrieved: tuple[Retrieval, ...] = ()
     escalation: EscalationLevel | None = None
+    certified: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +244,30 @@ class RolloutStep:
     task_id: str
     promoted: bool
     report: ExposureReport
+
+
+@dataclass(frozen=True, slots=True)
+class StageTrial:
+    """One stage of a rollout that is judged on traffic.
+
+    Parameters
+    ----------
+    task_id, stage
+        Which stage of the rollout of which task's change.
+    ruling
+        What followed. An inconclusive stage goes to a person; who let it pass said so in the answer after it.
+    traffic
+        The batches that were looked at, in order: whoever carries the rollout further goes on from them. None where
+        the stage was passed without a look.
+    words
+        The evidence, as a sentence.
+    """
+
+    task_id: str
+    stage: Stage
+    ruling: Ruling
+    traffic: tuple[Traffic, ...]
+    words: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,23 +84,71 @@ def test_a_second_run_and_csv_say_the_same(mined, tmp_path):
     assert read_changes(again)[list(COLUMNS)].to_csv() == read_changes(out)[list(COLUMNS)].to_csv()
 
 
+def assessed(*arguments: str) -> dict[str, object]:
+    done = CliRunner().invoke(app, ["assess", *arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
 def test_assess_learns_from_the_past_and_draws(mined, tmp_path, monkeypatch):
     root, out, _ = mined
     monkeypatch.setenv("AUTODEV_CACHE", str(tmp_path / "cache"))
-    figure = tmp_path / "why.png"
-    arguments = ["assess", str(root), "main", "--follow-up", "30", "--model", "logistic", "--success", "0.8"]
-    with_table = CliRunner().invoke(app, [*arguments, "--history", str(out), "--figure", str(figure), "--json"])
-    assert with_table.exit_code == 0, with_table.output
-    said = json.loads(with_table.stdout)
+    table, figure = shutil.copy(out, tmp_path / "changes.parquet"), tmp_path / "why.png"
+    how = ["--follow-up", "30", "--model", "logistic", "--success", "0.8"]
+    said = assessed(str(root), "main", *how, "--history", str(table), "--figure", str(figure))
     assert said["action"] in ("AUTO_DEPLOY", "REQUEST_REVIEW") and said["worth"]["tested"]["low"] > 0.7
     assert figure.read_bytes().startswith(b"\x89PNG")
-    without = CliRunner().invoke(app, [*arguments, "--json"])
-    assert without.exit_code == 0, without.output
-    assert {**json.loads(without.stdout), "figure": None} == {**said, "figure": None}
+    without = assessed(str(root), "main", *how)
+    assert said["worth"].pop("before") == without["worth"].pop("before") + 1  # a table also has the commit itself
+    apart = ("figure", "judge")
+    assert {k: v for k, v in without.items() if k not in apart} == {k: v for k, v in said.items() if k not in apart}
     entries = json.loads(CliRunner().invoke(app, ["cache", "show", "--json"]).stdout)["entries"]
     assert [entry["kind"] for entry in entries] == ["mining"]
-    told = CliRunner().invoke(app, arguments).stdout
+    told = CliRunner().invoke(app, ["assess", str(root), "main~2", *how]).stdout
     assert "learned from" in told and "lines added alone" in told and "what moved the risk most" in told
+    assert "the judge is that of" in told and "it stands until --refit" in told
+    assert "rules not asked, for a history knows nothing of their facts: security_vulnerability_detected;" in told
+
+
+def test_one_certificate_stands_until_the_table_grows(mined, tmp_path, monkeypatch):
+    root, out, _ = mined
+    monkeypatch.setenv("AUTODEV_CACHE", str(tmp_path / "cache"))
+    table = tmp_path / "changes.csv"
+    whole = read_changes(out)
+    whole.iloc[:-10].to_csv(table, index=False)
+    how = ["--follow-up", "30", "--model", "logistic", "--success", "0.8", "--history", str(table)]
+    first, second, known = (assessed(str(root), revision, *how) for revision in ("main~5", "main", "main~14"))
+    (kept,) = tmp_path.glob("changes.csv.judge-*.json")
+    assert json.loads(kept.read_text("utf-8"))["question"]["days"] == 30.0
+    assert [one["judge"]["now"] for one in (first, second, known)] == [True, False, False]
+    assert len({one["reasons"][-1] for one in (first, second, known)}) == 1
+    assert first["worth"] == second["worth"] == known["worth"]
+    before = kept.read_bytes()
+    old = assessed(str(root), "main~100", *how)
+    assert (old["judge"]["stands"], old["worth"]["mature"] < first["worth"]["mature"]) == (False, True)
+    assert kept.read_bytes() == before
+    whole.to_csv(table, index=False)
+    grown = assessed(str(root), "main", *how)
+    assert (grown["judge"]["why"], grown["judge"]["now"]) == ("the table has changed", True)
+    assert grown["worth"]["mature"] > first["worth"]["mature"]
+    again = assessed(str(root), "main", *how, "--refit")
+    assert (again["judge"]["why"], again["reasons"]) == ("that was asked for", grown["reasons"])
+
+
+def test_assess_decides_by_the_configuration(mined, tmp_path, monkeypatch):
+    root, out, _ = mined
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUTODEV_CACHE", str(tmp_path / "cache"))
+    table = shutil.copy(out, tmp_path / "changes.parquet")
+    how = [str(root), "main", "--follow-up", "30", "--model", "logistic", "--history", str(table)]
+    Path("platform_config.yaml").write_text(
+        "decision_engine:\n  promise: {success: 0.7}\n  escalation_rules:\n    immediate: [files_changed >= 1]\n"
+    )
+    ruled = assessed(*how)
+    assert ruled["reasons"][0] == "immediate escalation: files_changed >= 1 (files_changed is 1)"
+    assert ruled["action"] == "REQUEST_REVIEW" and "at least 70 % succeed" in ruled["reasons"][-1]
+    assert "at least 75 % succeed" in assessed(*how, "--success", "0.75")["reasons"][-1]
 
 
 def test_what_was_mined_later_teaches_no_more_than_was_known(mined, tmp_path):

@@ -135,12 +135,19 @@ def test_the_store_of_the_environment_is_used_without_a_run_too(tmp_path: Path) 
 
 GATES = """
 result = autodev_lab.run_experiment("safety", profile="quick", workers=1, mlflow=True, progress="quiet",
-    overrides={"environment": "simulated", "packages": ("ant", "bee", "cat"), "tasks_per_package": 6,
+    overrides={"environment": "simulated", "packages": ("ant", "bee", "cat"), "tasks_per_package": 16,
                "arms": ("gate_none", "gate_published"), "twins": False})
 from mlflow import MlflowClient
+from autodev_lab.analysis.calibration_path import calibration_path
 client, kept = MlflowClient(note(result)["tracking_uri"]), note(result)["run_id"]
+run = result.load()
+cell, = [one for one in client.search_runs([client.get_run(kept).info.experiment_id])
+         if one.data.params.get("arm") == "gate_published"]
 tell(gates=result.summary["gates"], metrics=client.get_run(kept).data.metrics,
-     figures=[one.path for one in client.list_artifacts(kept, "figures")])
+     figures=[one.path for one in client.list_artifacts(kept, "figures")],
+     steps={name: [[one.step, one.value] for one in client.get_metric_history(cell.info.run_id, name)]
+            for name in cell.data.metrics if name.startswith("gate_")},
+     path=[[one.index, dict(one.measures)] for one in calibration_path(run.arm("gate_published"))])
 """
 
 
@@ -152,3 +159,7 @@ def test_what_gates_were_worth_is_mirrored_with_their_figures(tmp_path: Path) ->
             assert seen["metrics"].get(f"gate.{gate['arm']}.{name}") == gate[name], name
     assert seen["metrics"]["gate.gate_none.coverage"] == 1.0
     assert "figures/arms.png" in seen["figures"]
+    for name in ("n", "ece", "ece_perfect", "brier", "coverage"):
+        told = [[index, measures[name]] for index, measures in seen["path"]]
+        assert seen["steps"][f"gate_{name}_so_far"] == told and 2 < len(told) <= 20, name
+    assert "gate_certified" not in seen["steps"], "no gate of this run certifies"

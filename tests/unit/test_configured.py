@@ -1,4 +1,4 @@
-"""Every key that is said to be read changes the part that is said to read it, and no other key changes anything."""
+"""What settings make of a team: each threshold changes the part that has it, and no other key changes anything."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from autodev_lab.config import Settings, load_config
-from autodev_lab.config.schema import UNREAD, keys_of
-from autodev_lab.config.wording import reads_of
 from autodev_lab.configured import gate_of, half_life_of, platform_options, policy_of, rules_of
-from autodev_lab.decisions import LearnedPolicy, PublishedPolicy
+from autodev_lab.decisions import CertifiedPolicy, LearnedPolicy, PublishedPolicy
 from autodev_lab.environments.simulated import SimulatedEnvironment
 from autodev_lab.memory import InMemoryMemory
 from autodev_lab.platform import TeamSpec, run_stream
@@ -33,7 +31,21 @@ OTHER = {
     "learning.meta_learning_enabled": "false",
     "r2r.base_url": "http://elsewhere:1",
     "agents.developer.max_complexity": "1",
+    "agents.developer.count": "7",
     "agents.architect.thinking_budget_tokens": "1",
+    "decision_engine.promise.success": "0.9",
+    "decision_engine.promise.assurance": "0.9",
+}
+POLICIES = {
+    "decision_engine.auto_deploy_threshold": "learned",
+    "decision_engine.promise.success": "certified",
+    "decision_engine.promise.assurance": "certified",
+}
+"""The policy that reads a threshold."""
+
+OF_NO_TEAM = {key for key in OTHER if key.startswith(("learning.", "r2r.", "agents."))} - {
+    "learning.memory_decay_rate",
+    "agents.deployer.max_complexity",
 }
 
 
@@ -63,22 +75,18 @@ def written(tmp_path: Path, values: dict[str, str]) -> Settings:
 def parts(settings: Settings) -> tuple[object, ...]:
     options = platform_options(settings)
     library = options["patterns"](InMemoryMemory())
-    kinds = (type(options["gate"].risk), type(options["gate"].calibrator), options["gate"].policy)
+    policy = options["gate"].policy
+    told = policy.promise if isinstance(policy, CertifiedPolicy) else policy
+    kinds = (type(options["gate"].risk), type(options["gate"].calibrator), told)
     return (*kinds, options["rules"], options["answer_within_seconds"], library._half_life)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("key", OTHER)
-def test_what_is_said_to_be_read_is_read_and_nothing_else(key: str, tmp_path: Path) -> None:
-    base = {"decision_engine.policy": "learned"} if key == "decision_engine.auto_deploy_threshold" else {}
-    usual = parts(written(tmp_path, base or {"decision_engine.policy": "published"}))
+def test_a_team_has_what_its_settings_say_and_nothing_else(key: str, tmp_path: Path) -> None:
+    base = {"decision_engine.policy": POLICIES.get(key, "published")}
+    usual = parts(written(tmp_path, base))
     changed = parts(written(tmp_path, {**base, key: OTHER[key]}))
-    (reads,) = [reads_of(field) for one, field in keys_of() if ".".join(one) == key]
-    assert (usual == changed) == (reads == UNREAD)
-
-
-def test_every_key_that_is_read_is_tried_here() -> None:
-    read = {".".join(key) for key, field in keys_of() if reads_of(field) != UNREAD}
-    assert read <= set(OTHER)
+    assert (usual == changed) == (key in OF_NO_TEAM)
 
 
 def test_the_thresholds_meet_the_rule_as_the_design_says(tmp_path: Path) -> None:

@@ -2,156 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from autodev_lab.decisions import Promise, PublishedPolicy
-from autodev_lab.decisions.recorded.features import features_of
-from autodev_lab.decisions.recorded.models import MODELS, ChangeRisk, Published
+from autodev_lab.decisions import Promise
+from autodev_lab.decisions.recorded.models import MODELS, ChangeRisk
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.assessing.trained import (
-    LEAST_CHANGES,
-    LEAST_FAILURES,
-    OLDEST,
-    TrainedGate,
-    Worth,
-    labels_at,
-    train,
+from autodev_lab.experiments.assessing.deciding import Assessment, Standards, Standing, by_formula, by_gate, usual_of
+from autodev_lab.experiments.assessing.judge import Judge, Question, features_with, fit_judge, table_digest, too_short
+from autodev_lab.experiments.assessing.pasts import (
+    found_commit,
+    measured_past,
+    past_of,
 )
-from autodev_lab.experiments.assessing.words import Moved, moved_by
+from autodev_lab.experiments.assessing.sealed import Sealed, Unread, read_judge, write_judge
+from autodev_lab.experiments.assessing.trained import labels_at, train
+from autodev_lab.experiments.provenance import code_hash
 from autodev_lab.mining import FIX_PATTERN, MEASURES, ChangeMeasures
-from autodev_lab.mining.headers import Header, check_repository, fix_pattern, read_headers, resolve
-from autodev_lab.mining.history import Watch, measure, mine
-from autodev_lab.records import Action, Decision, RiskAssessment
+from autodev_lab.mining.headers import Header
+from autodev_lab.mining.history import Watch
 
-__all__ = ["Assessment", "assess_change", "assess_commit", "past_of"]
+__all__ = ["assess_change", "assess_commit", "judge_file"]
 
-Bools = npt.NDArray[np.bool_]
+_OWN_DAY = (
+    "the standing judge learned from this commit, from younger ones, or from another line of history; another was "
+    "fitted on what was known on the commit's own day, for it alone, and its certificate is not the standing one"
+)
 
-_NO_OUTCOMES = 0.5
 
+def judge_file(question: Question, *, table: Path | None, kept: Path) -> Path:
+    """Where the standing judge for a question lies: beside the table, or in the folder of what is known already.
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """What is said of a commit.
-
-    Parameters
-    ----------
-    commit
-        Its id.
-    measures
-        Its change measures.
-    decision
-        What the gate does and why; it holds the risk and the confidence.
-    moved
-        What moved the risk, the largest first.
-    days
-        Time within which a failure counts.
-    worth
-        What the gate learned from; None for the published formula.
-    fallback
-        Why the published formula was used; empty if it was not.
+    Examples
+    --------
+    >>> judge_file(Question(365.0, "boosting", Promise()), table=Path("changes.parquet"), kept=Path("kept")).name
+    'changes.parquet.judge-f0ed14c3.json'
     """
-
-    commit: str
-    measures: ChangeMeasures
-    decision: Decision
-    moved: tuple[Moved, ...]
-    days: float
-    worth: Worth | None
-    fallback: str = ""
-
-    def as_json(self) -> dict[str, object]:
-        """All of it as plain values."""
-        worth = None
-        if self.worth is not None:
-            worth = asdict(self.worth)
-            for name in ("tested", "by_lines"):
-                auc = worth[name]["auc"]
-                worth[name]["auc"] = auc if np.isfinite(auc) else None
-        return {
-            "commit": self.commit,
-            "risk": self.decision.assessment.risk,
-            "confidence": self.decision.assessment.confidence,
-            "action": self.decision.action.value,
-            "policy": self.decision.policy,
-            "reasons": list(self.decision.reasons),
-            "moved": [asdict(one) for one in self.moved],
-            "days": self.days,
-            "measures": asdict(self.measures),
-            "worth": worth,
-            "fallback": self.fallback,
-        }
-
-
-def past_of(
-    repository: Path,
-    revision: str,
-    *,
-    kept: Path,
-    watch: Watch,
-    history: pd.DataFrame | None = None,
-    workers: int = 1,
-    pattern: str = FIX_PATTERN,
-) -> tuple[Header, ChangeMeasures, pd.DataFrame]:
-    """A commit, its measures, and the changes before it with what is known of them.
-
-    Parameters
-    ----------
-    repository
-        A local clone with its whole history.
-    revision
-        A branch, tag or commit.
-    kept
-        Folder for what is known already.
-    watch
-        Hears how far it is.
-    history
-        A mined table, which may know the commit itself; else the history is mined.
-    workers
-        Git processes at a time.
-    pattern
-        What a fix's message matches.
-
-    Raises
-    ------
-    LabError
-        If the repository cannot be mined, the commit is unknown or a merge, it changes no line of text, or the table
-        knows none of the commits before it.
-    """
-    check_repository(repository)
-    commit = resolve(repository, revision)
-    headers = read_headers(repository, commit, fix_pattern(pattern))
-    header = next(one for one in headers if one.commit == commit)
-    if len(header.parents) > 1:
-        raise LabError(
-            f"{revision} is a merge, which brings changes and is none; assess one that it brings, such as {revision}^2"
-        )
-    single = [one for one in headers if len(one.parents) < 2]
-    given = history is not None
-    if history is None:
-        mined = mine(repository, project="", kept=kept, watch=watch, branch=commit, pattern=pattern, workers=workers)
-        history = mined.table
-    rows = history.loc[history["commit"] == commit, list(MEASURES)].to_dict("records")
-    if rows:
-        measures: ChangeMeasures | None = ChangeMeasures(**{str(name): value for name, value in rows[0].items()})
-    elif given:
-        measures = measure(repository, single, kept=kept, watch=watch, workers=workers).get(commit)
-    else:
-        measures = None
-    if measures is None:
-        raise LabError(
-            f"{revision} changes no line of text (binary files, modes or renames alone); nothing is measured"
-        )
-    earlier = {one.commit for one in single if one.commit != commit}
-    past = history[history["commit"].isin(earlier) & (history["date"] <= header.date)]
-    if given and past.empty and not history["commit"].isin({one.commit for one in single}).any():
-        raise LabError(f"the history given knows no commit up to {revision}; give the table mined from {repository}")
-    return header, measures, past.reset_index(drop=True)
+    name = f"judge-{question.digest}.json"
+    return kept / name if table is None else table.with_name(f"{table.name}.{name}")
 
 
 def assess_commit(
@@ -166,8 +57,14 @@ def assess_commit(
     workers: int = 1,
     pattern: str = FIX_PATTERN,
     model: str = "boosting",
+    standards: Standards | None = None,
+    table: Path | None = None,
+    refit: bool = False,
 ) -> Assessment:
-    """Assess a commit by what was known when it was made.
+    """Assess a commit by the standing judge of its repository, which is fitted if there is none.
+
+    With a table the judge stands until the table changes; without, until `refit`. A commit that it learned from, or
+    that is older, is assessed by what was known when it was made, and nothing is kept of that.
 
     Parameters
     ----------
@@ -179,6 +76,12 @@ def assess_commit(
         What a certificate is to promise.
     model
         Name of a risk model (`autodev_lab.decisions.recorded.models.MODELS`), to be trained.
+    standards
+        Thresholds and rules; the lab's thresholds and no rule unless given.
+    table
+        The file that `history` is from, beside which the judge is kept; in `kept` unless given.
+    refit
+        Fit the judge anew.
 
     Raises
     ------
@@ -189,98 +92,128 @@ def assess_commit(
         raise LabError(f"a follow-up of {days:g} days was asked for; it must be positive")
     if model not in MODELS:
         raise LabError(f"there is no risk model {model!r}; choose one of {', '.join(MODELS)}")
-    header, measures, past = past_of(
-        repository, revision, kept=kept, watch=watch, history=history, workers=workers, pattern=pattern
+    question = Question(days, model, promise or Promise(), "" if history is not None else pattern)
+    path, code = judge_file(question, table=table, kept=kept), code_hash()
+    digest = table_digest(history) if history is not None else None
+    found = Unread("that was asked for") if refit else read_judge(path, question, table=digest, code=code)
+    header, single = found_commit(repository, revision, pattern)
+    used = standards or Standards()
+    if history is None and isinstance(found, Sealed) and _may(found.judge, header, single):
+        measures, past = measured_past(repository, revision, header, single, kept=kept, watch=watch, workers=workers)
+        return _by_judge(header, measures, past, found.judge, days, used, _read(found, path, mined=True))
+    measures, past = past_of(
+        repository,
+        revision,
+        header,
+        single,
+        kept=kept,
+        watch=watch,
+        history=history,
+        workers=workers,
+        pattern=pattern,
     )
-    return assess_change(header, measures, past, days=days, promise=promise or Promise(), model=MODELS[model]())
+    if isinstance(found, Sealed):
+        judge, standing = found.judge, _read(found, path, mined=history is None)
+    else:
+        learned = past if history is None else history
+        now = float(header.date) if history is None else float(history["date"].max())
+        fitted = fit_judge(learned, question, now=now)
+        if fitted is None:
+            return assess_change(
+                header, measures, past, days=days, promise=question.promise, model=MODELS[model](), standards=used
+            )
+        kept_not = write_judge(path, fitted, question, table=table_digest(learned), code=code)
+        judge, standing = fitted, _fitted(fitted, path, found.why, kept_not, mined=history is None)
+    if _may(judge, header, single if history is None else None):
+        return _by_judge(header, measures, past, judge, days, used, standing)
+    return assess_change(
+        header,
+        measures,
+        past,
+        days=days,
+        promise=question.promise,
+        model=MODELS[model](),
+        standards=used,
+        judge=Standing(_OWN_DAY, _day(datetime.now(UTC).timestamp()), True, "", False),
+    )
 
 
 def assess_change(
-    header: Header, measures: ChangeMeasures, past: pd.DataFrame, *, days: float, promise: Promise, model: ChangeRisk
+    header: Header,
+    measures: ChangeMeasures,
+    past: pd.DataFrame,
+    *,
+    days: float,
+    promise: Promise,
+    model: ChangeRisk,
+    standards: Standards | None = None,
+    judge: Standing | None = None,
 ) -> Assessment:
-    """Assess a change by its past; by the published formula if that is too short, which is said.
+    """Assess a change by its own past; by the published formula if that is too short, which is said.
 
     Parameters
     ----------
     header, measures, past
-        As `past_of` gives them.
-    days, promise
+        As `found_commit` and `past_of` give them.
+    days, promise, standards
         As for `assess_commit`.
     model
         To be trained.
+    judge
+        What is said of it.
     """
+    used = standards or Standards()
     past = past.sort_values("date", kind="stable", ignore_index=True)
     mature, failed = labels_at(past, float(header.date), days)
-    here = pd.DataFrame([{"commit": header.commit, "date": header.date, **asdict(measures)}])
-    together = pd.concat([past[["commit", "date", *MEASURES]], here], ignore_index=True).assign(project="here")
-    features = features_of(together.assign(time=together["date"].astype(np.float64)))
+    features = features_with(past, _row(header, measures))
     known, change = features.iloc[:-1][mature], features.iloc[-1:]
     learned = past.loc[mature, list(MEASURES)]
-    short = _too_short(len(past), failed[mature], days)
+    short = too_short(len(past), failed[mature], days)
     if short:
-        return _by_formula(header, measures, change, learned, failed[mature], days, short)
+        return by_formula(header, measures, change, learned, failed[mature], days, short, used)
     gate = train(model, known, failed[mature], promise, before=len(past))
-    return _by_gate(header, measures, change, learned, gate, days)
+    return by_gate(header, measures, change, gate, usual_of(learned), days, used, judge)
 
 
-def _too_short(before: int, failed: Bools, days: float) -> str:
-    mature, failures = len(failed), int(failed.sum())
-    if mature >= LEAST_CHANGES and min(failures, mature - failures) >= LEAST_FAILURES and _two_kinds(failed):
-        return ""
-    return (
-        f"too little history to learn from: of {before} changes before, {mature} are at least {days:g} days old and "
-        f"{failures} of them failed, and {LEAST_CHANGES} with {LEAST_FAILURES} failures and successes are needed, some "
-        "of both early; the published formula is used, which is a score and no probability"
-    )
-
-
-def _two_kinds(failed: Bools) -> bool:
-    early = failed[: int(OLDEST * len(failed))]
-    return bool(early.any() and not early.all())
-
-
-def _by_gate(
+def _by_judge(
     header: Header,
     measures: ChangeMeasures,
-    change: pd.DataFrame,
-    learned: pd.DataFrame,
-    gate: TrainedGate,
+    past: pd.DataFrame,
+    judge: Judge,
     days: float,
+    standards: Standards,
+    standing: Standing,
 ) -> Assessment:
-    confidence = float(gate.confidence(change)[0])
-    moved = tuple(moved_by(one, asdict(measures), learned) for one in gate.model.explain(change))
-    assessment = _assessment(header, measures, float(gate.model.risk(change)[0]), confidence, moved)
-    threshold = gate.certificate.threshold
-    if threshold is None:
-        action, reason = Action.REQUEST_REVIEW, f"confidence {confidence:.3f}, and no threshold is certified"
-    elif confidence >= threshold:
-        action, reason = Action.AUTO_DEPLOY, f"confidence {confidence:.3f} reaches the certified {threshold:.3f}"
-    else:
-        action, reason = Action.REQUEST_REVIEW, f"confidence {confidence:.3f} is below the certified {threshold:.3f}"
-    decision = Decision(header.commit, action, assessment, "certified", (reason, gate.certificate.words))
-    return Assessment(header.commit, measures, decision, moved, days, gate.worth)
+    past = past.sort_values("date", kind="stable", ignore_index=True)
+    change = features_with(past, _row(header, measures)).iloc[-1:]
+    return by_gate(header, measures, change, judge.gate, judge.usual, days, standards, standing)
 
 
-def _by_formula(
-    header: Header,
-    measures: ChangeMeasures,
-    change: pd.DataFrame,
-    learned: pd.DataFrame,
-    failed: Bools,
-    days: float,
-    short: str,
-) -> Assessment:
-    formula = Published()
-    if _two_kinds(failed):
-        formula.fit(learned.assign(project="here"), failed)
-    moved = tuple(moved_by(one, asdict(measures), learned) for one in formula.explain(change))
-    assessment = _assessment(header, measures, float(formula.risk(change)[0]), _NO_OUTCOMES, moved)
-    decision = PublishedPolicy(explore=0.0).decide(assessment, np.random.default_rng(0))
-    return Assessment(header.commit, measures, decision, moved, days, None, short)
+def _may(judge: Judge, header: Header, single: list[Header] | None) -> bool:
+    """Whether a judge may judge a commit: it did not learn from it, and, where it was mined, from its own history."""
+    ours = single is None or any(one.commit == judge.youngest for one in single)
+    return ours and judge.may_judge(header.date)
 
 
-def _assessment(
-    header: Header, measures: ChangeMeasures, risk: float, confidence: float, moved: tuple[Moved, ...]
-) -> RiskAssessment:
-    reason = moved[0].words if moved else "nothing moved the risk"
-    return RiskAssessment(header.commit, asdict(measures), risk, confidence, measures.la + measures.ld, reason)
+def _row(header: Header, measures: ChangeMeasures) -> dict[str, object]:
+    return {"commit": header.commit, "date": header.date, **asdict(measures)}
+
+
+def _read(found: Sealed, path: Path, *, mined: bool) -> Standing:
+    words = f"the judge is that of {found.fitted}, which knows the history up to {_day(found.judge.known_at)} ({path})"
+    return Standing(f"{words}; {_until(mined)}", found.fitted, False, "", True)
+
+
+def _fitted(judge: Judge, path: Path, why: str, kept_not: str, *, mined: bool) -> Standing:
+    anew = f"was fitted anew, because {why}" if why else "was fitted now"
+    where = f"it could not be kept ({kept_not})" if kept_not else f"it is kept in {path}; {_until(mined)}"
+    words = f"the judge {anew}, and knows the history up to {_day(judge.known_at)}; {where}"
+    return Standing(words, _day(datetime.now(UTC).timestamp()), True, why, not kept_not)
+
+
+def _until(mined: bool) -> str:
+    return "it stands until --refit" if mined else "it stands until the table grows"
+
+
+def _day(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()

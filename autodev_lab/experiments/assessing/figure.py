@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from autodev_lab.experiments.assessing.assess import Assessment
+from autodev_lab.experiments.assessing.deciding import Assessment
 
 __all__ = ["assessment_figure"]
 

@@ -20,7 +20,17 @@ from autodev_lab.decisions import (
 )
 from autodev_lab.decisions.recorded.models import ChangeRisk
 
-__all__ = ["DAY", "LEAST_CHANGES", "LEAST_FAILURES", "OLDEST", "TrainedGate", "Worth", "labels_at", "train"]
+__all__ = [
+    "CALIBRATOR",
+    "DAY",
+    "LEAST_CHANGES",
+    "LEAST_FAILURES",
+    "TrainedGate",
+    "Worth",
+    "labels_at",
+    "train",
+    "two_kinds",
+]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -36,8 +46,10 @@ LEAST_FAILURES = 20
 OLDEST = 0.6
 """Share of the mature changes, the oldest, that the model learns from."""
 
+CALIBRATOR = "platt"
+"""Two weights, for there is little to calibrate on."""
+
 _CALIBRATE = 0.8
-_CALIBRATOR = "platt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +124,12 @@ def labels_at(history: pd.DataFrame, now: float, days: float) -> tuple[Bools, Bo
     return outcomes.mature, ~outcomes.success
 
 
+def two_kinds(failed: Bools) -> bool:
+    """Whether the oldest part, which a model learns from, has failures and successes."""
+    early = failed[: int(OLDEST * len(failed))]
+    return bool(early.any() and not early.all())
+
+
 def train(model: ChangeRisk, mature: pd.DataFrame, failed: Bools, promise: Promise, *, before: int) -> TrainedGate:
     """Fit the model on the oldest 60 % of the mature changes, calibrate on the next 20 %, certify and test on the last.
 
@@ -136,7 +154,7 @@ def train(model: ChangeRisk, mature: pd.DataFrame, failed: Bools, promise: Promi
     first, second = int(OLDEST * len(mature)), int(_CALIBRATE * len(mature))
     model.fit(mature.iloc[:first], failed[:first])
     middle, last = mature.iloc[first:second], mature.iloc[second:]
-    calibrator = fit_calibrator(_CALIBRATOR, 1.0 - model.risk(middle), ~failed[first:second])
+    calibrator = fit_calibrator(CALIBRATOR, 1.0 - model.risk(middle), ~failed[first:second])
     # thresholds come from other changes than those that certify
     sequences = FixedSequences.of(calibrator.predict(1.0 - model.risk(middle)))
     confidence = calibrator.predict(1.0 - model.risk(last))

@@ -60,6 +60,23 @@ def test_an_agent_that_only_looks_leaves_work_to_the_idle(redis_server):
     assert woken.task_id == "t"
 
 
+def test_nobody_is_woken_for_tasks_that_were_taken_meanwhile(redis_server):
+    async def use(server, ledger):
+        subscription = bus_of(server, ledger, Role.ARCHITECT, "a").subscribe(stages_of(Role.ARCHITECT))
+        first = await subscription.next(0.01)  # there is a group from here on
+        for number in range(5):
+            await ledger.submit(task(f"t{number}"))
+        while await ledger.claim(Role.ARCHITECT, "b", 60.0) is not None:
+            pass
+        stale = await subscription.next(0.1)
+        await ledger.submit(task("new"))
+        return first, stale, await subscription.next(5.0)
+
+    first, stale, new = with_ledger(redis_server.url, use)
+    assert (first, stale) == (None, None)
+    assert new.task_id == "new"
+
+
 def test_news_reach_everybody_who_listens(redis_server):
     async def use(server, ledger):
         heard = [bus_of(server, ledger, Role.DEVELOPER, f"developer-{number}") for number in range(2)]

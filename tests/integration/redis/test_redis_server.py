@@ -138,6 +138,7 @@ def test_a_full_server_takes_no_new_task_and_lets_those_it_has_go_on(own_redis):
         with pytest.raises(LabError) as error:
             await ledger.submit(task("second"))
         claim = await ledger.claim(Role.ARCHITECT, "a", 60.0)
+        assert await ledger.claim(Role.ARCHITECT, "a", 60.0) is None, "to find nothing needs no memory"
         return error, await ledger.complete(claim, Stage.PLANNED, PLAN), await ledger.states()
 
     error, done, states = with_ledger(own_redis.url, fill)

@@ -68,13 +68,45 @@ def test_a_second_client_reads_the_map_that_is_there(redis_server):
     assert first == second and list(first.shards) == ["0", "1"]
 
 
-def test_without_a_map_one_is_told_how_to_begin(redis_server):
+def test_a_ledger_without_a_map_is_one_shard_and_grows_with_its_tasks(redis_server):
     async def main():
-        async with ShardedLedger(redis_server.url):
-            pass
+        async with RedisServer(redis_server.url) as server, ShardedLedger(redis_server.url) as alone:
+            plain = RedisLedger(server)
+            await plain.open()
+            for number in range(20):
+                await plain.submit(task(f"t{number}"))
+            seen = alone.map, await alone.open_count()
+            async with ShardedLedger(redis_server.url, {"0": "", "1": ""}) as grown:
+                assert await alone.submit(task("t20")) is None, "it goes by the new map once the old one is refused"
+                with pytest.raises(LabError, match="newer shard map"):
+                    await plain.submit(task("t21"))
+                spread = [await one.open_count() for one in grown._ledgers.values()]
+                return seen, spread, alone.map == grown.map, grown.addresses()
 
-    with pytest.raises(LabError, match="holds no ledger under this prefix"):
+    (first, count), spread, same, addresses = run(main())
+    assert (first.version, dict(first.shards), count) == (0, {"0": ""}, 20)
+    assert sum(spread) == 21 and min(spread) > 3
+    assert same and set(addresses.values()) == {redis_server.url}
+
+
+def test_a_shard_cannot_become_another_server(redis_server):
+    async def main():
+        async with ShardedLedger(redis_server.url, shards(redis_server.url, 2)) as ledger:
+            await ledger.change_shards({"0": "", "1": "redis://127.0.0.1:1/0"})
+
+    with pytest.raises(LabError, match="cannot become another server"):
         run(main())
+
+
+def test_a_limit_of_open_tasks_is_shared_out(redis_server):
+    async def main():
+        async with ShardedLedger(redis_server.url, {"0": "", "1": ""}, max_open=6) as ledger:
+            answers = [await ledger.submit(task(f"t{number}")) for number in range(40)]
+            return [answer.reason for answer in answers if answer is not None], await ledger.counts()
+
+    refused, counts = run(main())
+    assert set(refused) == {RefusalReason.FULL}
+    assert counts["open"] == 6
 
 
 def test_a_task_waits_for_one_of_another_shard(redis_server):

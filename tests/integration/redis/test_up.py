@@ -20,7 +20,6 @@ from autodev_lab.experiments.process_team import count_agents, submit_all
 from autodev_lab.integrations.redis_process import RedisProcess
 from autodev_lab.ledger.redis_ledger import RedisLedger
 from autodev_lab.ledger.redis_server import RedisServer
-from autodev_lab.ledger.sharded import ShardedLedger
 from autodev_lab.processes import Nursery
 from autodev_lab.records import Role, Stage, TaskKind
 
@@ -112,19 +111,6 @@ def test_mistakes_are_told_in_one_sentence(arguments, sentence):
     assert ran.exit_code == 2
     assert sentence in ran.output
     assert "Traceback" not in ran.output
-
-
-def test_a_ledger_of_several_shards_is_not_served_by_one(redis_server):
-    async def sharded():
-        async with ShardedLedger(redis_server.url, {"0": redis_server.url}):
-            pass
-
-    asyncio.run(sharded())
-    ran = CliRunner().invoke(app, ["agent", "tester", "--scripted", "--redis", redis_server.url])
-    assert ran.exit_code == 2
-    assert "has several shards" in ran.output
-    seen = json.loads(CliRunner().invoke(app, ["status", "--redis", redis_server.url, "--json"]).stdout)
-    assert [shard["name"] for shard in seen["shards"]] == ["0"]
 
 
 def test_a_team_needs_somebody():

@@ -77,7 +77,7 @@ def test_every_problem_is_one_sentence_and_rules_are_pointed_at() -> None:
         (["check", "gone.yaml"], "gone.yaml does not exist"),
         (["check", "."], "is a folder"),
         (["check", "--need", "lineer"], "did you mean 'linear'?"),
-        (["check", "--need", "moon"], "choose among r2r, linear, github, codegen, redis"),
+        (["check", "--need", "moon"], "choose among r2r, linear, github, codegen, redis, mlflow"),
     ],
 )
 @pytest.mark.parametrize("more", [[], ["--json"]])
@@ -98,7 +98,7 @@ def test_show_says_what_holds_where_it_is_from_and_what_reads_it(monkeypatch: py
     done = config("show")
     assert (done.exit_code, done.stderr) == (0, "")
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in done.stdout.splitlines() if line.strip()}
-    assert lines["decision_engine.policy"] == "learned file, line 2 configured.gate_of"
+    assert lines["decision_engine.policy"] == "learned file, line 2 run"
     assert lines["integrations.linear.api_key"] == "******** environment (LINEAR_API_KEY) nothing yet"
     assert lines["integrations.redis.url"].startswith("redis://********@h:1/0 file, line 5")
     assert lines["integrations.github.token"].startswith("not given GITHUB_TOKEN is not set")
@@ -108,7 +108,7 @@ def test_show_says_what_holds_where_it_is_from_and_what_reads_it(monkeypatch: py
     assert data["settings"]["learning.learning_rate"] == {
         "value": 0.01,
         "origin": "default",
-        "read_by": None,
+        "read_by": [],
         "description": "step of a learner",
     }
     assert data["settings"]["decision_engine.escalation_rules.high_priority"]["value"][0] == "test_failure_rate > 20%"

@@ -98,7 +98,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "another service's key": (f"integrations:\n  linear:\n    token: {SECRET}\n", ["at integrations.github.token"]),
     "an unknown key": ("learning:\n  colour: red\n", ["learning.colour is not a key; choose among pattern_threshold"]),
     "an unknown service": (f"integrations:\n  slack: {SECRET}\n", ["choose among linear, github, codegen, redis"]),
-    "a number as a key": ("1: 2\n", ["1 is not a key; choose among r2r, agents"]),
+    "a number as a key": ("1: 2\n", ["1 is not a key; choose among r2r, memory, coordination, agents"]),
     "a misspelt key of a secret": (f"integrations:\n  linear:\n    apikey: {SECRET}\n", ["did you mean 'api_key'?"]),
     "a share above 1": (engine("auto_deploy_threshold: 1.5"), ["is 1.5; allowed is a number from 0 to 1"]),
     "a share below 0": (engine("risk_threshold_high: -0.1"), ["is -0.1; allowed is a number from 0 to 1"]),

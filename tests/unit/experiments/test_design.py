@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from autodev_lab.analysis.claims import StudyClaim, read_claims
 from autodev_lab.analysis.seals import configuration_hash
+from autodev_lab.decisions import CertifiedPolicy, Promise
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.conduct import plan_of
 from autodev_lab.experiments.design import (
@@ -22,6 +23,7 @@ from autodev_lab.experiments.design import (
 )
 from autodev_lab.experiments.resolving import available_experiments, parse_overrides, read_experiment
 from autodev_lab.experiments.studies.design import StudyPlan
+from autodev_lab.platform import TeamSpec
 from autodev_lab.resources import resource
 
 LEARNING = load_experiment("learning")
@@ -158,7 +160,7 @@ def test_every_profile_of_every_experiment_makes_a_plan() -> None:
         ("quick", {"budget": "2.5"}, "budget is '2.5'"),
         ("quick", {"developers": -1}, "developers is -1"),
         ("quick", {"arms": "solo"}, "no arm 'solo'; choose among single"),
-        ("quick", {"colour": "red"}, "'colour' is not a parameter; choose among arms"),
+        ("quick", {"colour": "red"}, "'colour' is not a parameter; choose among answer_within_seconds, arms"),
         ("quick", {"packages": "toolz,toolz"}, "named twice"),
         ("quick", {"environment": "mars"}, "'repository' or 'simulated'"),
         ("quick", {"policy": "none"}, "choose one of published"),
@@ -169,6 +171,9 @@ def test_every_profile_of_every_experiment_makes_a_plan() -> None:
         ("quick", {"production_power": "2"}, "production_power is '2'"),
         ("quick", {"human_accuracy": "nan"}, "human_accuracy"),
         ("quick", {"arrival_seconds": "inf"}, "arrival_seconds"),
+        ("quick", {"promise": "1"}, "promise is '1'"),
+        ("quick", {"policy": "certified", "confidence": "nan"}, "confidence"),
+        ("quick", {"promise": "0.97"}, "promise is 0.97, and no arm that runs has the policy certified"),
         ("quick", {"pool_per_package": "3"}, "less than tasks_per_package 5"),
         ("quick", {"twins": "maybe"}, "twins is 'maybe'"),
     ],
@@ -178,6 +183,23 @@ def test_mistakes_name_what_is_allowed(profile: str, overrides: dict[str, object
         make_plan(LEARNING, profile=profile, overrides=overrides)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_promise_is_what_its_gate_promises_and_the_usual_one_leaves_the_hash_as_it_was() -> None:
+    asked = {"policy": "certified", "promise": "0.97", "confidence": "0.9"}
+    plan = make_plan(LEARNING, profile="quick", overrides=asked)
+    policy = plan.team(plan.arms[0]).gate().policy
+    assert isinstance(policy, CertifiedPolicy)
+    assert policy.promise == Promise(0.97, 0.9)
+    assert Plan.from_json(plan.as_json()) == plan
+    usual = make_plan(LEARNING, profile="quick", overrides={"promise": 0.95, "confidence": 0.95})
+    assert usual.configuration_hash == make_plan(LEARNING, profile="quick").configuration_hash
+    assert (
+        plan.configuration_hash
+        != make_plan(LEARNING, profile="quick", overrides={"policy": "certified"}).configuration_hash
+    )
+    with pytest.raises(LabError, match="promised success is 0"):
+        TeamSpec(policy="certified", promise=0.0)
 
 
 @pytest.mark.parametrize("pair", ["budget", "=3", "", "budget 3"])

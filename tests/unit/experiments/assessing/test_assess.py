@@ -10,7 +10,8 @@ import pytest
 
 from autodev_lab.decisions import Promise
 from autodev_lab.decisions.recorded.models import MODELS
-from autodev_lab.experiments.assessing import assess_change, assessment_figure
+from autodev_lab.experiments.assessing import assess_change
+from autodev_lab.experiments.assessing.figure import assessment_figure
 from autodev_lab.experiments.assessing.trained import labels_at
 from autodev_lab.mining import COLUMNS, ChangeMeasures
 from autodev_lab.mining.headers import Header
