@@ -12,7 +12,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression
 from scipy.special import expit, logit
 
 from autodev_lab.errors import LabError
@@ -152,6 +151,8 @@ class _VennAbers:
         return merged[member]
 
     def _fit(self, score: int, outcome: float) -> float:
+        from scipy.optimize import isotonic_regression  # half a second that only this calibrator needs
+
         place = int(np.searchsorted(self._scores, score))
         if place < len(self._scores) and self._scores[place] == score:
             weights, means = self._weights.copy(), self._means.copy()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from autodev_lab.decisions.labels import LabelQuality, Tally, weight_of
@@ -64,6 +63,8 @@ class LabelLogistic:
         quality
             Error rates of the checks.
         """
+        from scipy.optimize import minimize  # half a second that only a fit needs
+
         weights = np.array([weight_of(label) for label in labels])
         self._mean = np.average(rows, axis=0, weights=weights)
         spread = np.sqrt(np.average((rows - self._mean) ** 2, axis=0, weights=weights))
