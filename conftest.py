@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 settings.register_profile("lab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lab")
 
-# Threads of linear algebra, here and in what tests start, would wait for one another: there is a process a core already.
+# There is a process a core already: threads of linear algebra would wait for one another, here and in what tests start.
 for _library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
