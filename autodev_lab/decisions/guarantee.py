@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betainc
 
 from autodev_lab.decisions.betting import betting_p_values
 from autodev_lab.errors import LabError
@@ -314,6 +313,8 @@ def _percent(share: float) -> str:
 
 def _binomial_p_values(successes: Ints, counts: Ints, share: float) -> Floats:
     """Probability of at least so many successes when each has the promised share; 1 where there are none."""
+    from scipy.special import betainc  # a quarter of a second that only those who certify need
+
     p: Floats = np.where(successes > 0, betainc(np.maximum(successes, 1), counts - successes + 1, share), 1.0)
     return p
 

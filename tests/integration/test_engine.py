@@ -6,11 +6,15 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +44,19 @@ def digest(path: Path) -> str:
     return hashlib.sha256((path / "outcomes.parquet").read_bytes()).hexdigest()
 
 
+@contextmanager
+def without_figures() -> Iterator[None]:
+    """Figures are derived from what is compared, and would take most of the time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(report_module, "_draw", lambda *arguments: None)
+        yield
+
+
+def undrawn(out: Path, **options: Any) -> RunResult:
+    with without_figures():
+        return small(out, **options)
+
+
 @pytest.fixture(autouse=True)
 def _runs_in_a_folder_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTODEV_RUNS", str(tmp_path / "runs"))
@@ -51,13 +68,23 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return small(tmp_path_factory.mktemp("reference") / "run")
 
 
-def test_same_seed_same_bytes_and_another_seed_others(reference: RunResult, tmp_path: Path) -> None:
-    assert digest(small(tmp_path / "again").path) == digest(reference.path)
-    assert digest(small(tmp_path / "other", seed=1).path) != digest(reference.path)
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return undrawn(tmp_path_factory.mktemp("again") / "run")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return undrawn(tmp_path_factory.mktemp("other") / "run", seed=1)
+
+
+def test_same_seed_same_bytes_and_another_seed_others(reference: RunResult, again: RunResult, other: RunResult) -> None:
+    assert digest(again.path) == digest(reference.path)
+    assert digest(other.path) != digest(reference.path)
 
 
 def test_one_or_two_workers_same_bytes(reference: RunResult, tmp_path: Path) -> None:
-    assert digest(small(tmp_path / "two", workers=2).path) == digest(reference.path)
+    assert digest(undrawn(tmp_path / "two", workers=2).path) == digest(reference.path)
 
 
 def test_outcomes_are_paired_tidy_and_complete(reference: RunResult) -> None:
@@ -115,15 +142,16 @@ def test_resume_of_a_whole_run_changes_nothing(reference: RunResult) -> None:
 
 
 def test_damaged_and_missing_cells_are_run_again(reference: RunResult, tmp_path: Path) -> None:
-    run = small(tmp_path / "run")
-    cells = sorted((run.path / "cells").glob("*.parquet"))
+    run = Path(shutil.copytree(reference.path, tmp_path / "run"))
+    cells = sorted((run / "cells").glob("*.parquet"))
     cells[0].write_bytes(cells[0].read_bytes()[:-7])
     cells[1].unlink()
-    (run.path / "outcomes.parquet").unlink()
+    (run / "outcomes.parquet").unlink()
     with pytest.raises(LabError, match="no outcomes yet"):
-        load_run(run.path)
-    run_experiment(resume=run.path, workers=1, progress="quiet")
-    assert digest(run.path) == digest(reference.path)
+        load_run(run)
+    with without_figures():
+        run_experiment(resume=run, workers=1, progress="quiet")
+    assert digest(run) == digest(reference.path)
 
 
 def test_an_interrupt_leaves_a_usable_partial_result(
@@ -215,20 +243,20 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason=
 @needs_proc
 def test_killed_and_resumed_same_bytes(reference: RunResult, tmp_path: Path) -> None:
     rng = random.Random(3)
-    for number in range(2):
-        kill_and_resume(tmp_path / f"run{number}", rng)
-        assert digest(tmp_path / f"run{number}") == digest(reference.path)
+    with without_figures():
+        for number in range(2):
+            kill_and_resume(tmp_path / f"run{number}", rng)
+            assert digest(tmp_path / f"run{number}") == digest(reference.path)
 
 
 @needs_proc
 @pytest.mark.slow
-def test_killed_and_resumed_twenty_times(reference: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # figures are derived from what is compared, and would take most of the time
-    monkeypatch.setattr(report_module, "_draw", lambda *arguments: None)
+def test_killed_and_resumed_eighteen_times_more(reference: RunResult, tmp_path: Path) -> None:
     rng = random.Random(4)
-    for number in range(20):
-        kill_and_resume(tmp_path / f"run{number}", rng)
-        assert digest(tmp_path / f"run{number}") == digest(reference.path)
+    with without_figures():
+        for number in range(18):
+            kill_and_resume(tmp_path / f"run{number}", rng)
+            assert digest(tmp_path / f"run{number}") == digest(reference.path)
 
 
 @needs_proc
@@ -277,7 +305,8 @@ def test_a_full_disk_is_told_and_the_run_goes_on_later(
             small(path)
     assert not list(path.rglob(".*.parquet.*")), "no temporary file is left"
     assert list((path / "cells").glob("*.json"))
-    run_experiment(resume=path, workers=1, progress="quiet")
+    with without_figures():
+        run_experiment(resume=path, workers=1, progress="quiet")
     assert digest(path) == digest(reference.path)
 
 
@@ -288,20 +317,20 @@ def test_a_run_that_fails_at_once_leaves_no_directory(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_compare_pairs_tasks(reference: RunResult, tmp_path: Path) -> None:
+def test_compare_pairs_tasks(reference: RunResult, again: RunResult, other: RunResult) -> None:
     run = reference.load()
     pair = compare(run.arm("team_shared"), run.arm("uniform"))
     assert pair.both + pair.only_a + pair.only_b + pair.neither == len(pair.paired) == 36
     assert len(pair.discordant) == pair.only_a + pair.only_b
     assert (pair.discordant["correct_a"] != pair.discordant["correct_b"]).all()
-    whole = compare(run, small(tmp_path / "again").load())
+    whole = compare(run, again.load())
     assert whole.discordant.empty
     with pytest.raises(LabError, match="no arm 'solo'"):
         run.arm("solo")
     with pytest.raises(LabError, match="more than one arm"):
         compare(run.outcomes, run.outcomes)
     with pytest.raises(LabError, match="no task in common"):
-        compare(run.arm("single"), small(tmp_path / "other", seed=9).load().arm("single"))
+        compare(run.arm("single"), other.load().arm("single"))
 
 
 def test_resume_keeps_to_its_own_experiment(reference: RunResult) -> None:
@@ -317,9 +346,9 @@ LESSONS: dict[str, object] = {"arms": "uniform,frozen,oracle", "lesson_packages"
 @pytest.mark.parametrize("shift", ["", "packages"])
 def test_lessons_give_the_same_bytes_and_rows_of_the_stream_alone(tmp_path: Path, shift: str) -> None:
     overrides = LESSONS if not shift else {"arms": LESSONS["arms"], "shift": shift}
-    first = small(tmp_path / "one", **overrides)
+    first = undrawn(tmp_path / "one", **overrides)
     cell = next((first.path / "cells").glob("frozen-*.parquet"))
-    assert digest(small(tmp_path / "two", workers=2, **overrides).path) == digest(first.path)
+    assert digest(undrawn(tmp_path / "two", workers=2, **overrides).path) == digest(first.path)
     rows = first.load().outcomes
     assert set(rows["package"]) == {"ant", "bee", "cat"}
     roots = rows[rows["depth"] == 0]
@@ -328,14 +357,15 @@ def test_lessons_give_the_same_bytes_and_rows_of_the_stream_alone(tmp_path: Path
         assert arms["task_id"].nunique() == arms["index"].nunique() == 1, "tasks pair, whatever the parts"
     assert (roots.groupby(["arm", "twin", "replicate"])["index"].nunique() == 18).all()
     cell.unlink()
-    run_experiment(resume=first.path, progress="quiet")
+    with without_figures():
+        run_experiment(resume=first.path, workers=1, progress="quiet")
     assert digest(first.path) == digest(tmp_path / "two")
 
 
 def test_what_was_learned_elsewhere_helps_and_so_does_the_oracle(tmp_path: Path) -> None:
     """The made-up world has the same families of faults everywhere; see simulation.yaml."""
     size = {"tasks_per_package": 60, "pool_per_package": 60, "lessons_per_package": 60, "replicates": 1, "budget": 5}
-    run = small(tmp_path / "run", **{**LESSONS, **size})
+    run = undrawn(tmp_path / "run", **{**LESSONS, **size})
     correct = run.load().outcomes.query("depth == 0").groupby("arm")["correct"].mean()
     assert correct["uniform"] < correct["frozen"]
     assert correct["uniform"] < correct["oracle"]
