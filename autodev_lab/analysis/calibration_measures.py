@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtri
 
 from autodev_lab.analysis.forecast_bins import bin_places, calibration_errors, checked_forecasts, errors_if_true
 
@@ -146,7 +145,7 @@ def calibration_line(confidence: npt.ArrayLike, success: npt.ArrayLike, *, level
     """
     p, y = checked_forecasts(confidence, success)
     odds = np.asarray(logit(np.clip(p, _NEAREST, 1.0 - _NEAREST)), dtype=np.float64)
-    z = float(norm.ppf(0.5 + level / 2.0))
+    z = float(ndtri(0.5 + level / 2.0))
     whole = _newton(np.column_stack([np.ones(len(p)), odds]), y, np.zeros(len(p)))
     alone = _newton(np.ones((len(p), 1)), y, odds)
     slope, slope_error = (whole[0][1], whole[1][1]) if whole is not None else (math.nan, math.nan)

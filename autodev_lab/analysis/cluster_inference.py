@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from autodev_lab.analysis.estimates import Floats
 
@@ -251,8 +251,8 @@ class StudentT:
         squares = (contributions**2).sum(axis=1)
         statistic = _studentised(contributions.sum(axis=1), squares, clusters)
         spread = np.ptp(contributions, axis=1) > _ROUNDING * np.sqrt(squares)
-        greater = np.where(spread, stats.t.sf(statistic, clusters - 1), 1.0)
-        return greater, np.where(spread, stats.t.cdf(statistic, clusters - 1), 1.0)
+        greater = np.where(spread, special.stdtr(clusters - 1, -statistic), 1.0)
+        return greater, np.where(spread, special.stdtr(clusters - 1, statistic), 1.0)
 
     def interval(self, numerator: Floats, denominator: Floats, *, level: float) -> tuple[float, float]:
         """Fieller's interval."""
@@ -282,7 +282,7 @@ def fieller_interval(numerator: Floats, denominator: Floats, *, level: float = 0
     (1.27, 1.34)
     """
     clusters = len(numerator)
-    quantile = float(stats.t.ppf((1 + level) / 2, clusters - 1)) ** 2 / clusters
+    quantile = float(special.stdtrit(clusters - 1, (1 + level) / 2)) ** 2 / clusters
     above, below = float(numerator.mean()), float(denominator.mean())
     (var_above, covariance), (_, var_below) = np.cov(numerator, denominator, ddof=1)
     # |above - r below|^2 <= quantile * var(numerator - r denominator), a quadratic a r^2 - 2 b r + c <= 0

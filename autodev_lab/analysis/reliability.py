@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
 from autodev_lab.analysis.forecast_bins import bin_places, calibration_errors, checked_forecasts, errors_if_true
 
@@ -92,6 +91,8 @@ def reliability_bins(
     >>> first.n, first.share, round(first.confidence, 2), second.low
     (2, 0.5, 0.23, 0.9)
     """
+    from scipy.stats import binomtest  # most of a second that only these intervals need
+
     p, y = checked_forecasts(confidence, right)
     places = bin_places(p, bins)
     found = []
