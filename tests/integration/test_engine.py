@@ -11,10 +11,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,6 @@ from autodev_lab.analysis.dictionary import COLUMNS, KEY
 from autodev_lab.errors import LabError
 from autodev_lab.experiments import Interrupted, RunResult, compare, load_run, run_experiment
 from autodev_lab.experiments import engine as engine_module
-from autodev_lab.experiments import report as report_module
 
 SMALL: dict[str, object] = {
     "environment": "simulated",
@@ -31,6 +29,9 @@ SMALL: dict[str, object] = {
     "pool_per_package": 9,
     "replicates": 2,
 }
+
+
+Undrawn = Callable[[], AbstractContextManager[None]]
 
 
 def small(out: Path | None = None, *, workers: int = 1, seed: int = 0, **overrides: object) -> RunResult:
@@ -42,19 +43,6 @@ def small(out: Path | None = None, *, workers: int = 1, seed: int = 0, **overrid
 
 def digest(path: Path) -> str:
     return hashlib.sha256((path / "outcomes.parquet").read_bytes()).hexdigest()
-
-
-@contextmanager
-def without_figures() -> Iterator[None]:
-    """Figures are derived from what is compared, and would take most of the time."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(report_module, "_draw", lambda *arguments: None)
-        yield
-
-
-def undrawn(out: Path, **options: Any) -> RunResult:
-    with without_figures():
-        return small(out, **options)
 
 
 @pytest.fixture(autouse=True)
@@ -69,13 +57,15 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 @pytest.fixture(scope="module")
-def again(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    return undrawn(tmp_path_factory.mktemp("again") / "run")
+def again(tmp_path_factory: pytest.TempPathFactory, without_figures: Undrawn) -> RunResult:
+    with without_figures():
+        return small(tmp_path_factory.mktemp("again") / "run")
 
 
 @pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    return undrawn(tmp_path_factory.mktemp("other") / "run", seed=1)
+def other(tmp_path_factory: pytest.TempPathFactory, without_figures: Undrawn) -> RunResult:
+    with without_figures():
+        return small(tmp_path_factory.mktemp("other") / "run", seed=1)
 
 
 def test_same_seed_same_bytes_and_another_seed_others(reference: RunResult, again: RunResult, other: RunResult) -> None:
@@ -83,8 +73,9 @@ def test_same_seed_same_bytes_and_another_seed_others(reference: RunResult, agai
     assert digest(other.path) != digest(reference.path)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_or_two_workers_same_bytes(reference: RunResult, tmp_path: Path) -> None:
-    assert digest(undrawn(tmp_path / "two", workers=2).path) == digest(reference.path)
+    assert digest(small(tmp_path / "two", workers=2).path) == digest(reference.path)
 
 
 def test_outcomes_are_paired_tidy_and_complete(reference: RunResult) -> None:
@@ -141,6 +132,7 @@ def test_resume_of_a_whole_run_changes_nothing(reference: RunResult) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in (reference.path / "cells").iterdir()} == stamps
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_damaged_and_missing_cells_are_run_again(reference: RunResult, tmp_path: Path) -> None:
     run = Path(shutil.copytree(reference.path, tmp_path / "run"))
     cells = sorted((run / "cells").glob("*.parquet"))
@@ -149,8 +141,7 @@ def test_damaged_and_missing_cells_are_run_again(reference: RunResult, tmp_path:
     (run / "outcomes.parquet").unlink()
     with pytest.raises(LabError, match="no outcomes yet"):
         load_run(run)
-    with without_figures():
-        run_experiment(resume=run, workers=1, progress="quiet")
+    run_experiment(resume=run, workers=1, progress="quiet")
     assert digest(run) == digest(reference.path)
 
 
@@ -241,22 +232,22 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason=
 
 
 @needs_proc
+@pytest.mark.usefixtures("undrawn")
 def test_killed_and_resumed_same_bytes(reference: RunResult, tmp_path: Path) -> None:
     rng = random.Random(3)
-    with without_figures():
-        for number in range(2):
-            kill_and_resume(tmp_path / f"run{number}", rng)
-            assert digest(tmp_path / f"run{number}") == digest(reference.path)
+    for number in range(2):
+        kill_and_resume(tmp_path / f"run{number}", rng)
+        assert digest(tmp_path / f"run{number}") == digest(reference.path)
 
 
 @needs_proc
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_killed_and_resumed_eighteen_times_more(reference: RunResult, tmp_path: Path) -> None:
     rng = random.Random(4)
-    with without_figures():
-        for number in range(18):
-            kill_and_resume(tmp_path / f"run{number}", rng)
-            assert digest(tmp_path / f"run{number}") == digest(reference.path)
+    for number in range(18):
+        kill_and_resume(tmp_path / f"run{number}", rng)
+        assert digest(tmp_path / f"run{number}") == digest(reference.path)
 
 
 @needs_proc
@@ -281,6 +272,7 @@ def test_two_runs_in_one_directory(reference: RunResult) -> None:
         run_experiment(resume=reference.path, progress="quiet")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_full_disk_is_told_and_the_run_goes_on_later(
     reference: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,8 +297,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_later(
             small(path)
     assert not list(path.rglob(".*.parquet.*")), "no temporary file is left"
     assert list((path / "cells").glob("*.json"))
-    with without_figures():
-        run_experiment(resume=path, workers=1, progress="quiet")
+    run_experiment(resume=path, workers=1, progress="quiet")
     assert digest(path) == digest(reference.path)
 
 
@@ -343,12 +334,13 @@ def test_resume_keeps_to_its_own_experiment(reference: RunResult) -> None:
 LESSONS: dict[str, object] = {"arms": "uniform,frozen,oracle", "lesson_packages": "eel,fox", "lessons_per_package": 8}
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("shift", ["", "packages"])
 def test_lessons_give_the_same_bytes_and_rows_of_the_stream_alone(tmp_path: Path, shift: str) -> None:
     overrides = LESSONS if not shift else {"arms": LESSONS["arms"], "shift": shift}
-    first = undrawn(tmp_path / "one", **overrides)
+    first = small(tmp_path / "one", **overrides)
     cell = next((first.path / "cells").glob("frozen-*.parquet"))
-    assert digest(undrawn(tmp_path / "two", workers=2, **overrides).path) == digest(first.path)
+    assert digest(small(tmp_path / "two", workers=2, **overrides).path) == digest(first.path)
     rows = first.load().outcomes
     assert set(rows["package"]) == {"ant", "bee", "cat"}
     roots = rows[rows["depth"] == 0]
@@ -357,15 +349,15 @@ def test_lessons_give_the_same_bytes_and_rows_of_the_stream_alone(tmp_path: Path
         assert arms["task_id"].nunique() == arms["index"].nunique() == 1, "tasks pair, whatever the parts"
     assert (roots.groupby(["arm", "twin", "replicate"])["index"].nunique() == 18).all()
     cell.unlink()
-    with without_figures():
-        run_experiment(resume=first.path, workers=1, progress="quiet")
+    run_experiment(resume=first.path, workers=1, progress="quiet")
     assert digest(first.path) == digest(tmp_path / "two")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_was_learned_elsewhere_helps_and_so_does_the_oracle(tmp_path: Path) -> None:
     """The made-up world has the same families of faults everywhere; see simulation.yaml."""
     size = {"tasks_per_package": 60, "pool_per_package": 60, "lessons_per_package": 60, "replicates": 1, "budget": 5}
-    run = undrawn(tmp_path / "run", **{**LESSONS, **size})
+    run = small(tmp_path / "run", **{**LESSONS, **size})
     correct = run.load().outcomes.query("depth == 0").groupby("arm")["correct"].mean()
     assert correct["uniform"] < correct["frozen"]
     assert correct["uniform"] < correct["oracle"]
