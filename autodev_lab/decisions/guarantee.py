@@ -9,6 +9,7 @@ rejected; the level is shared among the sequences (Bonferroni).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,17 @@ class Promise:
             f"of what is deployed without a person at least {_percent(self.success)} succeed, with "
             f"{_percent(self.assurance)} confidence"
         )
+
+    @property
+    def fewest(self) -> int:
+        """Changes, all of them successes, without which exact binomial p values can certify nothing.
+
+        Examples
+        --------
+        >>> Promise().fewest, Promise(0.99, 0.9).fewest
+        (59, 230)
+        """
+        return math.ceil(math.log1p(-self.assurance) / math.log(self.success))
 
 
 @dataclass(frozen=True, slots=True)

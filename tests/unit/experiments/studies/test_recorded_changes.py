@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from autodev_lab.analysis.recorded_changes import auc, auc_within, oracle_coverage, policy_figures, worst_window
 from autodev_lab.cli.main import app
-from autodev_lab.decisions.guarantee import Promise
+from autodev_lab.decisions.guarantee import FixedSequences, Promise
 from autodev_lab.decisions.recorded.models import Logistic
 from autodev_lab.decisions.recorded.reading import DAY, MEASURES, read_changes
 from autodev_lab.errors import LabError
 from autodev_lab.experiments import RunResult, run_experiment
+from autodev_lab.experiments.studies.recorded_certificates import certificates_of
 from autodev_lab.experiments.studies.recorded_labels import Labels
 from autodev_lab.experiments.studies.recorded_policies import split_by_time, try_frozen, try_rolling
 
@@ -86,6 +87,45 @@ def test_what_can_be_learned_is_learned_and_keeps_the_promise(result: RunResult)
     assert len(best["certificates"]) == 1 and best["certificates"][0]["threshold"] is not None
 
 
+def test_what_blocks_would_certify_stands_beside_what_changes_do(result: RunResult) -> None:
+    policies = result.summary["details"]["policies"]  # type: ignore[index]
+    for arm in ("project_lines", "boosting"):
+        for one in (policies[arm]["pooled"], *policies[arm]["projects"].values()):
+            forms = one["certified_by"]
+            assert set(forms) == {"changes", "weeks", "mean_of_weeks"}
+            assert (forms["changes"]["coverage"], forms["changes"]["success"]) == (one["coverage"], one["success"])
+            assert forms["weeks"]["coverage"] <= forms["changes"]["coverage"]
+    assert not policies["deploy_all"]["pooled"]["certified_by"]
+    assert "Deployed by what certifies: changes" in result.words
+
+
+def test_the_share_of_successes_is_a_claim_with_its_coverage(result: RunResult) -> None:
+    claims = {one["id"]: one for one in result.summary["claims"]}  # type: ignore[attr-defined]
+    assert set(claims) == {"bug_escape_random", "bug_escape_smallest_first", "recorded_auto_deployment"}
+    one, pooled = claims["recorded_auto_deployment"], result.summary["details"]["policies"]["boosting"]["pooled"]  # type: ignore[index]
+    assert one["estimate"] == pytest.approx(pooled["success"])
+    assert one["coverage"] == pytest.approx(pooled["coverage"])
+    assert one["ci"][0] <= one["estimate"] <= one["ci"][1]
+    assert one["cluster"] == "project-week" and one["clusters"] > 20
+    assert not one["confirmatory"] and one["verdict"] in {"supported", "undecided", "refuted"}
+    assert "deployed_success of boosting" in result.words
+
+
+def test_weeks_that_share_their_luck_certify_nothing_that_is_not_kept() -> None:
+    """Half the weeks are good (100 %) and half are bad (88 %): 94 % in all, and blocks do not take it for more."""
+    rng = np.random.default_rng(3)
+    wrong = {"changes": 0, "weeks": 0, "mean_of_weeks": 0}
+    for _ in range(40):
+        weeks = np.repeat(np.arange(12), 60)
+        success = rng.random(len(weeks)) < np.where(rng.random(12) < 0.5, 1.0, 0.88)[weeks]
+        confidence = np.full(len(weeks), 0.9)
+        grid = FixedSequences((0.5,), (0,))
+        for form, certificate in certificates_of(confidence, success, weeks, Promise(), grid).items():
+            wrong[form] += certificate.threshold is not None
+    assert wrong["weeks"] <= 4 and wrong["mean_of_weeks"] <= 4
+    assert wrong["changes"] > 4, "single changes are not exchangeable here"
+
+
 def test_controls_deploy_as_many_and_let_more_bugs_through(result: RunResult) -> None:
     arms = result.summary["arms"]
     assert isinstance(arms, dict)
@@ -151,10 +191,10 @@ def test_certifying_on_young_labels_breaks_a_promise_that_mature_ones_keep() -> 
         confidence = rng.choice([0.99, 0.9], n)
         failed = rng.random(n) > confidence - 0.005
         known = np.where(failed, times + rng.uniform(0, 1000 * DAY, n), np.nan)
-        frame = pd.DataFrame({"time": times, "failed": failed, "known": known})
+        frame = pd.DataFrame({"project": "ant", "time": times, "failed": failed, "known": known})
         for kept, is_young in ((mature, False), (young, True)):
             labels = Labels(dated=True, settle=30 * DAY, horizon=1000 * DAY, young=is_young)
-            certificate = labels.certify(frame, confidence, 1500 * DAY, Promise())
+            certificate = labels.certificates(frame, confidence, 1500 * DAY, Promise())["changes"]
             # both together succeed in 94 %, the first alone in 98.5 %
             kept.append(certificate.threshold is not None and certificate.threshold <= 0.9)
     assert not any(mature)
@@ -192,6 +232,9 @@ def test_figures_of_a_policy_by_hand() -> None:
         ({"train": 0.8, "calibrate": 0.19}, "at most 0.95"),
         ({"calibrator": "crystal"}, "platt, isotonic, beta, venn_abers"),
         ({"promise": 1.0}, "promise is 1.0"),
+        ({"confidence": 0}, "confidence is 0"),
+        ({"promise": 0.99, "confidence": 0.99}, "takes 459 changes or more that all succeed, and 280 certify here"),
+        ({"blocks": "days"}, "'changes', 'weeks' or 'mean_of_weeks'"),
         ({"arms": "random"}, "as many changes as boosting, which does not run"),
         ({"colour": "red"}, "'colour'"),
     ],
