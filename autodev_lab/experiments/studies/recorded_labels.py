@@ -13,7 +13,12 @@ from autodev_lab.decisions.maturity import DatedOutcomes, certify_mature, certif
 from autodev_lab.decisions.recorded.reading import DAY
 from autodev_lab.experiments.studies.recorded_certificates import certificates_of, project_weeks
 
-__all__ = ["Labels"]
+__all__ = ["STARTS", "Labels"]
+
+STARTS = (0.2,)
+"""Share of changes that is deployed where the one sequence of thresholds starts; chosen on validation."""
+
+_FEWEST_YOUNG = 100
 
 Bools = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
@@ -49,6 +54,16 @@ class Labels:
         if self.dated:
             failed = failed & (changes["known"].to_numpy(dtype=np.float64)[places] <= now)
         return places, failed
+
+    def thresholds(self, changes: pd.DataFrame, confidence: npt.ArrayLike, now: float) -> FixedSequences | None:
+        """Thresholds to be tested, from changes too young to certify: even steps of their coverage from a fifth on.
+
+        Nothing of what certifies plays a part in them. None where there are too few.
+        """
+        wait = self.horizon if self.dated and not self.young else self.settle
+        young = changes["time"].to_numpy(dtype=np.float64) > now - wait
+        seen = np.asarray(confidence, dtype=np.float64)[young]
+        return FixedSequences.of(seen, coverages=STARTS) if len(seen) >= _FEWEST_YOUNG else None
 
     def certificates(
         self,

@@ -15,14 +15,13 @@ from autodev_lab.decisions.guarantee import FixedSequences, Promise
 from autodev_lab.decisions.recorded.features import features_of
 from autodev_lab.decisions.recorded.models import ChangeRisk
 from autodev_lab.experiments.studies.recorded_certificates import FORMS, Certified, certificates_of, project_weeks
-from autodev_lab.experiments.studies.recorded_labels import Labels
+from autodev_lab.experiments.studies.recorded_labels import STARTS, Labels
 
 __all__ = ["Judged", "Splits", "matched_control", "split_by_time", "try_everything", "try_frozen", "try_rolling"]
 
 Floats = npt.NDArray[np.float64]
 Make = Callable[[], ChangeRisk]
 
-_STARTS = (0.2,)
 _OF_CERTIFICATES = ("threshold", "certified_on", "certified_successes", *(f"by_{form}" for form in FORMS))
 
 
@@ -146,7 +145,8 @@ def try_rolling(
             confidence[piece] = 1.0 - (failed.sum() + 1.0) / (len(failed) + 2.0)
         if piece[0] >= splits.test.start:
             scored = np.arange(begin, piece[0])
-            by = labels.certificates(changes.iloc[scored], confidence[scored], now, promise)
+            past, seen = changes.iloc[scored], confidence[scored]
+            by = labels.certificates(past, seen, now, promise, labels.thresholds(past, seen, now))
             certified = Certified(by, decides if decides in by else "changes")
             kept, bad = labels.to_learn_from(changes.iloc[scored], now)
             curve = fit_calibrator(calibrator, confidence[scored][kept], ~bad) if len(kept) else None
@@ -168,7 +168,7 @@ def _under(
     calibrator: str,
     decides: str,
 ) -> Judged:
-    grid = FixedSequences.of(1.0 - model.risk(features.iloc[splits.train]), coverages=_STARTS)
+    grid = FixedSequences.of(1.0 - model.risk(features.iloc[splits.train]), coverages=STARTS)
     confidence = 1.0 - model.risk(features.iloc[splits.calibrate])
     success = ~changes["failed"].to_numpy(dtype=np.bool_)[splits.calibrate]
     by = certificates_of(confidence, success, project_weeks(changes.iloc[splits.calibrate]), promise, grid)
