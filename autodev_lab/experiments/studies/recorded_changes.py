@@ -58,7 +58,9 @@ _POLICIES: Mapping[str, frozenset[str]] = MappingProxyType(
         "control": frozenset({"order", "of"}),
     }
 )
-_MAY_HAVE: Mapping[str, frozenset[str]] = MappingProxyType({"frozen": frozenset({"others"})})
+_MAY_HAVE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"frozen": frozenset({"others"}), "rolling": frozenset({"others"})}
+)
 """Options beyond those a policy needs: ``others``, to train on other projects' changes too when each is split alone."""
 
 _ORDERS = ("random", "smallest_first")
@@ -302,6 +304,7 @@ def _tried(
             young=options["certify"] == "young",
         ),
         origins=parameters.origins,
+        others=others,
         decides="observed" if options["certify"] == "observed" else parameters.blocks,
     )
 

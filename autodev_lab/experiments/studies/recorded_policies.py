@@ -94,15 +94,7 @@ def try_frozen(
         earlier = others[others["time"] < changes["time"].iloc[splits.calibrate.start]]
         both = pd.concat([known, features_of(earlier)], ignore_index=True)
         model.fit(both, np.concatenate([failed[splits.train], earlier["failed"].to_numpy(dtype=np.bool_)]))
-    return _under(
-        changes,
-        splits,
-        features,
-        model,
-        promise=promise,
-        calibrator=calibrator,
-        decides=decides,
-    )
+    return _under(changes, splits, features, model, promise=promise, calibrator=calibrator, decides=decides)
 
 
 def try_rolling(
@@ -114,6 +106,7 @@ def try_rolling(
     *,
     labels: Labels,
     origins: int,
+    others: pd.DataFrame | None = None,
     decides: str = "changes",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Judged:
@@ -123,8 +116,16 @@ def try_rolling(
     known when it began, so no change is scored by a model that knew its label. When a piece of the test part begins,
     the scores of earlier pieces whose labels are known by then certify a threshold for it: what is promised is promised
     of this procedure, if its scores mean the same in the next piece as they did in those before.
+
+    Parameters
+    ----------
+    others
+        Changes of other projects, learned from as far as their labels are known.
+    decides
+        Which of `FORMS` the certificate that decides rests on; without dates none is of ``observed``, and changes do.
     """
     features = features_of(changes)
+    lessons = None if others is None else (others, features_of(others))
     times = changes["time"].to_numpy(dtype=np.float64)
     begin = splits.train.stop - splits.train.stop // 4
     before = round(origins * (splits.test.start - begin) / (splits.test.stop - splits.test.start))
@@ -139,7 +140,7 @@ def try_rolling(
         known, failed = labels.to_learn_from(changes, now)
         if failed.any() and not failed.all():
             model = make()
-            model.fit(features.iloc[known], failed)
+            model.fit(*_with_others(features.iloc[known], failed, lessons, labels, now))
             confidence[piece] = 1.0 - model.risk(features.iloc[piece])
         else:  # nothing to tell apart yet: all are as good
             confidence[piece] = 1.0 - (failed.sum() + 1.0) / (len(failed) + 2.0)
@@ -156,6 +157,21 @@ def try_rolling(
         progress(number + 1, len(pieces))
     rows = pd.concat([one.rows for one in found], ignore_index=True)
     return Judged(rows, tuple(certificate for one in found for certificate in one.certificates))
+
+
+def _with_others(
+    known: pd.DataFrame,
+    failed: npt.NDArray[np.bool_],
+    lessons: tuple[pd.DataFrame, pd.DataFrame] | None,
+    labels: Labels,
+    now: float,
+) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
+    """Features and labels of a project's changes, and of other projects' as far as they are known by now."""
+    if lessons is None:
+        return known, failed
+    changes, features = lessons
+    places, theirs = labels.to_learn_from(changes, now)
+    return pd.concat([known, features.iloc[places]], ignore_index=True), np.concatenate([failed, theirs])
 
 
 def _under(
