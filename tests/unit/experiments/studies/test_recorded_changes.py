@@ -164,6 +164,25 @@ def test_labels_after_the_training_part_and_the_test_labels_move_no_decision(dat
     pd.testing.assert_frame_equal(first.drop(columns="failed"), second.drop(columns="failed"))
 
 
+def test_other_projects_teach_a_rolling_policy_what_was_known_and_no_more(data: Path) -> None:
+    changes = read_changes(data).frame
+    one = changes[changes["project"] == "ant"].reset_index(drop=True)
+    others = changes[changes["project"] == "bee"].reset_index(drop=True)
+    splits = split_by_time(one, train=0.6, calibrate=0.2)
+    labels, now = Labels(dated=False, settle=30 * DAY, horizon=1.0), one["time"].iloc[splits.test.start]
+    late = others["time"] > now - 30 * DAY
+    assert 50 < late.sum() < len(others) - 50
+
+    def confidence(taught: pd.DataFrame | None) -> list[float]:
+        rows = try_rolling(one, splits, Logistic, Promise(), "beta", labels=labels, origins=1, others=taught).rows
+        return [float(value) for value in rows["confidence"]]
+
+    turned = others.assign(failed=others["failed"] ^ late)
+    taught = confidence(others)
+    assert taught == confidence(turned)
+    assert taught != confidence(None)
+
+
 def test_with_dates_nothing_is_learned_before_it_is_known(tmp_path: Path) -> None:
     changes = read_changes(folder(tmp_path / "dated", dated=True)).frame
     splits = split_by_time(changes, train=0.6, calibrate=0.2)
