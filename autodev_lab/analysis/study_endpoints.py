@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -60,6 +61,53 @@ _RECORDED = (
     Endpoint("deployed_alone", "deployed_alone", "share of changes", "deployed without a person", (0.0, 1.0)),
     Endpoint(DEPLOYED_SUCCESS, "deployed_success", "share of the deployed", "successes of the deployed", (0.0, 1.0)),
 )
+_SHARES = (0.0, 1.0)
+_IMPACT = (
+    Endpoint("recall", "recall", "share", "failing tests chosen, of changes that leave all tests collectable", _SHARES),
+    Endpoint("precision", "precision", "share", "chosen tests that fail", _SHARES),
+    Endpoint("complete", "complete", "share", "changes all of whose failing tests are chosen", _SHARES),
+    Endpoint("noticed", "noticed", "share", "changes a failing test of which is chosen", _SHARES),
+    Endpoint("recall_any", "recall_any", "share", "failing or uncollectable tests chosen, of all changes", _SHARES),
+    Endpoint("saved_tests", "saved_tests", "share", "tests not run", _SHARES),
+)
+_HOPS = tuple(
+    Endpoint(f"{measure}{tail}", f"{measure}{tail}", "share", f"{label}{words}", _SHARES)
+    for measure, label in (
+        ("exact", "questions answered exactly"),
+        ("ids_recall", "right ids that are given"),
+        ("ids_precision", "given ids that are right"),
+    )
+    for tail, words in (("", ""), *((f"_{hops}", f", {hops} hops") for hops in (2, 3, 4)))
+)
+_LOCALISATION = tuple(
+    Endpoint(f"{level}{name}", f"{level}{column}", "share", f"{label}{tail}", _SHARES)
+    for level, tail in (("", ", lines"), ("function_", ", functions"))
+    for name, column, label in (
+        ("mrr", "reciprocal", "mean reciprocal rank"),
+        ("top1", "top1", "bugs at the first place"),
+        ("top5", "top5", "bugs at the first five places"),
+        ("exam", "exam", "suspects looked at"),
+    )
+)
+_EVIDENCE = (
+    Endpoint("moved_risk", "moved_risk", "difference", "risk with and without it, absolute difference", _SHARES),
+    Endpoint("moved_confidence", "moved_confidence", "difference", "confidence with and without it, absolute", _SHARES),
+    Endpoint("shapley_risk", "shapley_risk", "difference", "Shapley value in risk", _SHARES),
+    Endpoint(
+        "shapley_confidence", "shapley_confidence", "difference", "Shapley value in confidence, absolute", _SHARES
+    ),
+    Endpoint("brier", "brier", "squared error", "Brier score of the confidence with all evidence", _SHARES),
+    Endpoint("brier_without", "brier_without", "squared error", "Brier score of the confidence without it", _SHARES),
+)
+_CREDIT = tuple(
+    Endpoint(f"{prefix}effect_{name}", f"{prefix}effect_{name}", unit, f"{label}{tail}", bounds)
+    for prefix, tail in (("", ", all tasks"), ("found_", ", where it was found"))
+    for name, unit, label, bounds in (
+        ("correct", "share of tasks", "correct with it less without", (-1.0, 1.0)),
+        ("solved", "share of tasks", "solved with it less without", (-1.0, 1.0)),
+        ("candidates", "candidates a task", "candidates it saves", (-math.inf, math.inf)),
+    )
+)
 
 
 def _by_name(*endpoints: Endpoint) -> Mapping[str, Endpoint]:
@@ -74,6 +122,11 @@ STUDY_ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "coordination": _by_name(*_COORDINATION),
         "scaling": _by_name(*_SCALING),
         "processes": _by_name(*_PROCESSES),
+        "impact": _by_name(*_IMPACT),
+        "hops": _by_name(*_HOPS),
+        "localisation": _by_name(*_LOCALISATION),
+        "evidence": _by_name(*_EVIDENCE),
+        "credit": _by_name(*_CREDIT),
     }
 )
 """Endpoints by study; each is a mean of a column of its outcomes over the rows that have it."""

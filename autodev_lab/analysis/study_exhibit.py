@@ -43,6 +43,8 @@ class StudyExhibit:
         Its name.
     endpoints
         Those of the study.
+    asked
+        Names of those that the experiment asks for.
     arms
         Estimates by arm and endpoint; intervals of 95 % over packages.
     groups
@@ -57,6 +59,7 @@ class StudyExhibit:
 
     study: str
     endpoints: tuple[Endpoint, ...]
+    asked: tuple[str, ...]
     arms: Metrics = field(hash=False)
     groups: Mapping[str, Metrics] = field(hash=False)
     contrasts: tuple[Contrast, ...]
@@ -155,6 +158,7 @@ def make_study_exhibit(dossier: Dossier) -> StudyExhibit:
     return StudyExhibit(
         dossier.study,
         endpoints,
+        tuple(one.name for one in named),
         study_metrics(endpoints, outcomes, dossier.arms),
         {name: study_metrics(endpoints, outcomes[outcomes["group"] == name], dossier.arms) for name in groups},
         study_contrasts(outcomes, dossier.contrasts, named),
@@ -164,9 +168,9 @@ def make_study_exhibit(dossier: Dossier) -> StudyExhibit:
 
 
 def study_exhibit_figures(exhibit: StudyExhibit) -> dict[str, Figure]:
-    """Reciprocal ranks by arm, of all packages and of each group."""
-    first = exhibit.endpoints[0]
-    alike = [one for one in exhibit.endpoints if one.unit == first.unit]
+    """What the experiment asks for first, and what has its unit, by arm: of all packages and of each group."""
+    asked = [one for one in exhibit.endpoints if one.name in exhibit.asked]
+    alike = [one for one in asked if one.unit == asked[0].unit]
     drawn: dict[str, Figure] = {}
     for name, metrics in (("arms", exhibit.arms), *((f"arms-{name}", one) for name, one in exhibit.groups.items())):
         shown = [one for one in alike if any(estimates[one.name].n for estimates in metrics.values())]

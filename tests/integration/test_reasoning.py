@@ -56,6 +56,11 @@ def test_reasoning_on_the_command_line_and_the_same_bytes_again(tmp_path: Path) 
     assert arms["impact_1"]["recall"] <= arms["impact_3"]["recall"], "more hops find no less"
     assert set(summary["details"]["packages"]["pocketkit"]) == set(ARMS.split(","))
     assert Path(summary["artifacts"]["figure_frontier"]).read_bytes().startswith(b"\x89PNG")
+    reported = CliRunner().invoke(app, ["report", str(tmp_path / "one"), "--out", str(tmp_path / "report"), "--json"])
+    assert reported.exit_code == 0, reported.output
+    (told,) = json.loads(reported.stdout)["runs"]
+    assert told["study"] == "impact" and told["arms"]["full"]["recall"]["value"] == 1.0
+    assert "test\\_selection" in (tmp_path / "report" / "claims.md").read_text("utf-8")
 
 
 @pytest.mark.sandbox

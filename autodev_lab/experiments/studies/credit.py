@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from pydantic import Field
 from autodev_lab.analysis.credit import agreement, causal_credit
 from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.metrics import Endpoint
+from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.design import Arm, Experiment, Parameters, Plan
 from autodev_lab.experiments.directory import RunDirectory
@@ -83,19 +83,7 @@ class CreditStudy:
     parameters = CreditParameters
     unit = "replays"
     side_by_side = True
-    endpoints: Mapping[str, Endpoint] = MappingProxyType(
-        {
-            f"{prefix}effect_{name}": Endpoint(
-                f"{prefix}effect_{name}", f"{prefix}effect_{name}", unit, f"{label}{tail}", bounds
-            )
-            for prefix, tail in (("", ", all tasks"), ("found_", ", where it was found"))
-            for name, unit, label, bounds in (
-                ("correct", "share of tasks", "correct with it less without", (-1.0, 1.0)),
-                ("solved", "share of tasks", "solved with it less without", (-1.0, 1.0)),
-                ("candidates", "candidates a task", "candidates it saves", (-np.inf, np.inf)),
-            )
-        }
-    )
+    endpoints: Mapping[str, Endpoint] = STUDY_ENDPOINTS["credit"]
 
     def check_arm(self, name: str, options: Options) -> None:
         """See `Study`."""

@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.metrics import Endpoint
+from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.directory import RunDirectory, find_run
 from autodev_lab.experiments.settings import Settings
@@ -58,19 +58,7 @@ class EvidenceStudy:
     parameters = EvidenceParameters
     unit = "decisions"
     side_by_side = True
-    endpoints: Mapping[str, Endpoint] = MappingProxyType(
-        {
-            name: Endpoint(name, name, unit, label, (0.0, 1.0))
-            for name, unit, label in (
-                ("moved_risk", "difference", "risk with and without it, absolute difference"),
-                ("moved_confidence", "difference", "confidence with and without it, absolute difference"),
-                ("shapley_risk", "difference", "Shapley value in risk, absolute"),
-                ("shapley_confidence", "difference", "Shapley value in confidence, absolute"),
-                ("brier", "squared error", "Brier score of the confidence with all evidence"),
-                ("brier_without", "squared error", "Brier score of the confidence without it"),
-            )
-        }
-    )
+    endpoints: Mapping[str, Endpoint] = STUDY_ENDPOINTS["evidence"]
 
     def check_arm(self, name: str, options: Options) -> None:
         """See `Study`."""

@@ -8,7 +8,6 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.metrics import Endpoint
+from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.settings import Settings
@@ -35,7 +35,7 @@ __all__ = ["HopsParameters", "HopsStudy"]
 _QUESTION_SECONDS = 0.01
 _PACKAGE_SECONDS = 5.0
 _ROW_BYTES = 200
-_MEASURES = ("exact", "recall", "precision")
+_MEASURES = ("exact", "ids_recall", "ids_precision")
 
 _SCHEMA = rows_schema(
     [
@@ -61,17 +61,7 @@ class HopsStudy:
     parameters = HopsParameters
     unit = "questions"
     side_by_side = False
-    endpoints: Mapping[str, Endpoint] = MappingProxyType(
-        {
-            f"{measure}{tail}": Endpoint(f"{measure}{tail}", f"{measure}{tail}", "share", f"{label}{words}", (0.0, 1.0))
-            for measure, label in (
-                ("exact", "questions answered exactly"),
-                ("recall", "right ids that are given"),
-                ("precision", "given ids that are right"),
-            )
-            for tail, words in (("", ""), *((f"_{hops}", f", {hops} hops") for hops in HOPS))
-        }
-    )
+    endpoints: Mapping[str, Endpoint] = STUDY_ENDPOINTS["hops"]
 
     def check_arm(self, name: str, options: Options) -> None:
         """See `Study`."""
@@ -204,8 +194,8 @@ def _row(question: Question, given: frozenset[str]) -> dict[str, object]:
     right = len(question.answer & given)
     measures = {
         "exact": float(given == question.answer),
-        "recall": right / len(question.answer),
-        "precision": right / len(given) if given else 0.0,
+        "ids_recall": right / len(question.answer),
+        "ids_precision": right / len(given) if given else 0.0,
     }
     by_hops = {f"{name}_{question.hops}": value for name, value in measures.items()}
     about = {"item": question.name, "hops": question.hops, "path": question.is_path, "answer": len(question.answer)}

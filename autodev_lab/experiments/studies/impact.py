@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from pydantic import Field
 
 from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.metrics import Endpoint
+from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS
 from autodev_lab.errors import LabError
 from autodev_lab.execution.probing import require
 from autodev_lab.execution.subjects import obtain
@@ -82,19 +82,7 @@ class ImpactStudy:
     parameters = ImpactParameters
     unit = "changes"
     side_by_side = True
-    endpoints: Mapping[str, Endpoint] = MappingProxyType(
-        {
-            name: Endpoint(name, name, unit, label, (0.0, 1.0))
-            for name, unit, label in (
-                ("recall", "share", "failing tests that are chosen, of changes that leave all tests collectable"),
-                ("precision", "share", "chosen tests that fail"),
-                ("complete", "share", "changes all of whose failing tests are chosen"),
-                ("noticed", "share", "changes a failing test of which is chosen"),
-                ("recall_any", "share", "failing or uncollectable tests that are chosen, of all changes"),
-                ("saved_tests", "share", "tests not run"),
-            )
-        }
-    )
+    endpoints: Mapping[str, Endpoint] = STUDY_ENDPOINTS["impact"]
 
     def sandbox(self, plan: StudyPlan, settings: Settings) -> str:
         """See `RunsCode`."""

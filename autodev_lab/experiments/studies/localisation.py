@@ -8,7 +8,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +16,7 @@ from pydantic import Field
 
 from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.metrics import Endpoint
+from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS
 from autodev_lab.errors import LabError
 from autodev_lab.execution.probing import require
 from autodev_lab.execution.subjects import obtain
@@ -62,18 +62,7 @@ class LocalisationStudy:
     parameters = LocalisationParameters
     unit = "bugs"
     side_by_side = False
-    endpoints: Mapping[str, Endpoint] = MappingProxyType(
-        {
-            f"{level}{name}": Endpoint(f"{level}{name}", f"{level}{column}", unit, f"{label}{tail}", (0.0, 1.0))
-            for level, tail in (("", ", lines"), ("function_", ", functions"))
-            for name, column, unit, label in (
-                ("mrr", "reciprocal", "share", "mean reciprocal rank"),
-                ("top1", "top1", "share", "bugs at the first place"),
-                ("top5", "top5", "share", "bugs at the first five places"),
-                ("exam", "exam", "share", "suspects looked at"),
-            )
-        }
-    )
+    endpoints: Mapping[str, Endpoint] = STUDY_ENDPOINTS["localisation"]
 
     def sandbox(self, plan: StudyPlan, settings: Settings) -> str:
         """See `RunsCode`."""

@@ -14,8 +14,9 @@ import yaml
 from pydantic import ValidationError
 
 from autodev_lab.analysis.claims import Claim, PositionClaim, ShareClaim, judge, judge_all, parse_claim, read_claims
-from autodev_lab.analysis.metrics import paired_totals, window
+from autodev_lab.analysis.metrics import Endpoint, paired_totals, window
 from autodev_lab.analysis.rulings import Ruling
+from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS, endpoint_of_any_study
 from autodev_lab.errors import LabError
 from autodev_lab.resources import resource
 
@@ -228,6 +229,7 @@ def test_the_claims_that_ship_are_those_of_the_lab() -> None:
         "coordination_without_orchestrator": ("study", -0.05),
         "no_task_lost": ("study", -0.001),
         "scaling_to_twenty": ("study", -0.1),
+        "test_selection": ("study", -0.02),
     }
     assert not any(claim.broken_seal for claim in claims.values())
 
@@ -304,3 +306,10 @@ def test_a_share_of_a_study_is_wrongly_supported_seldom_and_rightly_often() -> N
     }
     assert found[0.95] <= 6  # nominal 2.5 %; more than 6 of 100 would come in one run of 200
     assert found[0.98] >= 20
+
+
+def test_the_name_of_an_endpoint_means_the_same_in_every_study() -> None:
+    named: dict[str, Endpoint] = {}
+    for endpoints in STUDY_ENDPOINTS.values():
+        for name, endpoint in endpoints.items():
+            assert named.setdefault(name, endpoint) == endpoint == endpoint_of_any_study(name)
