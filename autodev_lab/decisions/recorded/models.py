@@ -22,7 +22,17 @@ from autodev_lab.decisions.recorded.features import NUMBERS
 from autodev_lab.decisions.risk import WEIGHTS
 from autodev_lab.errors import LabError
 
-__all__ = ["MODELS", "Boosting", "ChangeRisk", "Logistic", "OneEach", "ProjectLines", "ProjectRate", "Published"]
+__all__ = [
+    "MODELS",
+    "Boosting",
+    "ChangeRisk",
+    "Logistic",
+    "OneEach",
+    "ProjectLines",
+    "ProjectRate",
+    "Published",
+    "checked_labels",
+]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -79,7 +89,7 @@ class Published:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`; only the projects' records are learned."""
-        self._rates.fit(history, _labels(history, failed))
+        self._rates.fit(history, checked_labels(history, failed))
 
     def risk(self, changes: pd.DataFrame) -> Floats:
         """See `ChangeRisk`."""
@@ -114,7 +124,7 @@ class ProjectRate:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        self._rates.fit(history, _labels(history, failed))
+        self._rates.fit(history, checked_labels(history, failed))
 
     def risk(self, changes: pd.DataFrame) -> Floats:
         """See `ChangeRisk`."""
@@ -136,7 +146,7 @@ class ProjectLines:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        labels = _labels(history, failed)
+        labels = checked_labels(history, failed)
         self._rates.fit(history, labels)
         added = history["la"].to_numpy(dtype=np.float64)
         self._edges = np.unique(np.quantile(added, np.arange(1, 10) / 10))
@@ -179,7 +189,7 @@ class Logistic:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        labels = _labels(history, failed)
+        labels = checked_labels(history, failed)
         self._places.fit(history)
         numbers = history[list(NUMBERS)]
         self._mean = numbers.mean().fillna(0.0).to_numpy(dtype=np.float64)
@@ -227,7 +237,7 @@ class Boosting:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        labels = _labels(history, failed)
+        labels = checked_labels(history, failed)
         self._places.fit(history)
         self._typical = history.iloc[np.linspace(0, len(history) - 1, _TYPICAL).astype(np.int64)]
         self._model = LGBMClassifier(
@@ -276,7 +286,7 @@ class OneEach:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        labels = _labels(history, failed)
+        labels = checked_labels(history, failed)
         self._shared.fit(history, labels)
         self._typical = history.iloc[np.linspace(0, len(history) - 1, _TYPICAL).astype(np.int64)]
         self._own = {}
@@ -302,7 +312,14 @@ class OneEach:
         return by_replacement(self.risk, change, self._typical)
 
 
-def _labels(history: pd.DataFrame, failed: npt.ArrayLike) -> Bools:
+def checked_labels(history: pd.DataFrame, failed: npt.ArrayLike) -> Bools:
+    """Labels to learn from, of shape (n,).
+
+    Raises
+    ------
+    LabError
+        If there is no change, or all failed, or none, or there is not one label for each.
+    """
     labels = np.asarray(failed).astype(np.bool_)
     if len(history) != len(labels):
         raise LabError(f"there are {len(labels)} labels for {len(history)} changes; give one for each")
@@ -361,6 +378,12 @@ class _Projects:
         return np.array([known.get(str(name), np.nan) for name in changes["project"]])
 
 
+def _blend() -> ChangeRisk:
+    from autodev_lab.decisions.recorded.networks import Blend  # it is made of models of this module
+
+    return Blend()
+
+
 MODELS: Mapping[str, Callable[[], ChangeRisk]] = MappingProxyType(
     {
         "published": Published,
@@ -368,6 +391,7 @@ MODELS: Mapping[str, Callable[[], ChangeRisk]] = MappingProxyType(
         "project_lines": ProjectLines,
         "logistic": Logistic,
         "boosting": OneEach,
+        "blend": _blend,
     }
 )
 """Risk models by name."""
