@@ -275,7 +275,7 @@ def _judge_study_share(claim: ShareClaim, outcomes: pd.DataFrame, level: float) 
             for keys in (("package",), ("package", "block"))
         }
         totals, blocks = sums["package",], sums["package", "block"]
-        coverage = cluster_rate(*_columns(totals, "n", "tasks"), level=level)
+        coverage = cluster_rate(*_columns(blocks, "n", "tasks"), level=level)
         if totals["n"].sum():
             return _share_over(claim, totals, blocks, coverage, 0.0, level)
         return _nothing_deployed(claim, totals, coverage, 0.0, f"{claim.treatment} deployed nothing without a human")

@@ -41,8 +41,11 @@ _NEAREST = 1e-4
 _FARTHEST = 5.0
 _TABLE_PRIOR = 5.0
 _TYPICAL = 64
-_LEAST_OF_PROJECT = 500
 _SHARED_WEIGHT = 2.0
+
+
+LEAST_OF_PROJECT = 500
+"""Changes without which a project has no model of its own."""
 
 
 class ChangeRisk(Protocol):
@@ -291,7 +294,7 @@ class OneEach:
         self._typical = history.iloc[np.linspace(0, len(history) - 1, _TYPICAL).astype(np.int64)]
         self._own = {}
         for name, rows in history.groupby("project", sort=True).indices.items():
-            if len(rows) >= _LEAST_OF_PROJECT and 0 < labels[rows].sum() < len(rows):
+            if len(rows) >= LEAST_OF_PROJECT and 0 < labels[rows].sum() < len(rows):
                 own = ((2.0, Boosting(trees=150, rate=0.03, leaves=15, least=30)), (1.0, Logistic()))
                 for _, model in own:
                     model.fit(history.iloc[rows], labels[rows])

@@ -15,7 +15,13 @@ from threadpoolctl import threadpool_limits
 
 from autodev_lab.decisions.recorded.explaining import Contribution, by_replacement
 from autodev_lab.decisions.recorded.features import NUMBERS
-from autodev_lab.decisions.recorded.models import ChangeRisk, OneEach, checked_labels
+from autodev_lab.decisions.recorded.models import (
+    LEAST_OF_PROJECT,
+    Boosting,
+    ChangeRisk,
+    Logistic,
+    checked_labels,
+)
 from autodev_lab.errors import LabError
 
 __all__ = ["Blend", "Networks"]
@@ -112,16 +118,18 @@ class Networks:
 
 
 class Blend:
-    """`OneEach` and `Networks`, fitted on the same changes: the weighted mean of their log-odds.
+    """Boosting and networks on all projects, and logistic regression on each by itself: a weighted mean of log-odds.
 
-    Parameters
-    ----------
-    weight
-        Of the networks, where the other's is 1. Chosen on validation inside the training part.
+    Trees and networks err in different places, so their mean errs less than either. Weights were chosen on validation
+    inside the training part (docs/recorded-changes.md).
     """
 
-    def __init__(self, *, weight: float = 1.0) -> None:
-        self._parts: tuple[tuple[float, ChangeRisk], ...] = ((1.0, OneEach()), (weight, Networks()))
+    def __init__(self) -> None:
+        self._parts: tuple[tuple[float, ChangeRisk], ...] = (
+            (2.0, Boosting(trees=300, rate=0.04)),
+            (2.0, Networks()),
+        )
+        self._own: dict[str, Logistic] = {}
         self._typical = pd.DataFrame()
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
@@ -130,11 +138,20 @@ class Blend:
         self._typical = history.iloc[np.linspace(0, len(history) - 1, _TYPICAL).astype(np.int64)]
         for _, model in self._parts:
             model.fit(history, labels)
+        self._own = {}
+        for name, rows in history.groupby("project", sort=True).indices.items():
+            if len(rows) >= LEAST_OF_PROJECT and 0 < labels[rows].sum() < len(rows):
+                self._own[str(name)] = Logistic()
+                self._own[str(name)].fit(history.iloc[rows], labels[rows])
 
     def risk(self, changes: pd.DataFrame) -> Floats:
         """See `ChangeRisk`."""
-        total = sum(weight for weight, _ in self._parts)
-        odds = np.sum([weight * _log_odds(model.risk(changes)) for weight, model in self._parts], axis=0)
+        odds: Floats = np.sum([weight * _log_odds(model.risk(changes)) for weight, model in self._parts], axis=0)
+        total = np.full(len(changes), sum(weight for weight, _ in self._parts))
+        for name, rows in changes.groupby("project", sort=True).indices.items():
+            if str(name) in self._own:
+                odds[rows] += _log_odds(self._own[str(name)].risk(changes.iloc[rows]))
+                total[rows] += 1.0
         return np.asarray(expit(odds / total), dtype=np.float64)
 
     def explain(self, change: pd.DataFrame) -> tuple[Contribution, ...]:
