@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 settings.register_profile("lab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lab")
 
+# There is a process a core already: threads of linear algebra would wait for one another, here and in what tests start.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 _R2R = "tests/integration/r2r/"
 """One R2R is enough for the machine."""
 

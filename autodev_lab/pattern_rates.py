@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import special
-
 from autodev_lab.errors import LabError
 from autodev_lab.records import PatternContext, PatternRecord
 
@@ -208,6 +206,8 @@ class PatternRates:
 
     def interval(self, pattern: str, context: PatternContext | None = None) -> tuple[float, float]:
         """Ends of the central 95 % interval of the posterior."""
+        from scipy.special import betaincinv  # a quarter of a second that only those who want intervals need
+
         evidence, centre, strength = self._evidence.get(pattern, _NOTHING), self._base, self._prior.strength
         local = self._here(pattern, context)
         if local is not None:
@@ -215,7 +215,7 @@ class PatternRates:
         first = strength * centre + evidence.successes
         second = strength * (1 - centre) + evidence.failures
         tail = (1 - LEVEL) / 2
-        low, high = special.betaincinv(first, second, (tail, 1 - tail))
+        low, high = betaincinv(first, second, (tail, 1 - tail))
         return float(low), float(high)
 
     def is_offered(self, pattern: str, context: PatternContext | None = None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from autodev_lab.analysis.estimates import Floats
 
@@ -108,7 +108,7 @@ def _reach(y: Floats, n: Floats, level: float, draws: int, rng: np.random.Genera
     studentised = np.abs(drawn - share) / np.maximum(linear, _least_error(hits, counts))
     bootstrap = float(np.quantile(studentised.max(axis=1), level))
 
-    simultaneous_t = float(stats.t.ppf(1 - (1 - level) / (2 * y.shape[1]), clusters - 1))
+    simultaneous_t = float(special.stdtrit(clusters - 1, 1 - (1 - level) / (2 * y.shape[1])))
     return max(bootstrap, simultaneous_t) * error
 
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtri
 
-from autodev_lab.errors import LabError
+from autodev_lab.analysis.forecast_bins import bin_places, calibration_errors, checked_forecasts, errors_if_true
 
 __all__ = ["Brier", "CalibrationError", "CalibrationLine", "brier_parts", "calibration_error", "calibration_line"]
 
 Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
 
 _NEAREST = 1e-6
 _STEPS = 100
@@ -124,15 +122,11 @@ def calibration_error(
     >>> true.ece < true.perfect_high, too_sure.ece > too_sure.perfect_high
     (True, True)
     """
-    p, y = _checked(confidence, success)
-    places = _places(p, bins, binning)
-    count = int(places.max()) + 1
-    rng = np.random.default_rng(seed)
-    perfect = np.array(
-        [_error(places, p, (rng.random(len(p)) < p).astype(np.float64), count) for _ in range(simulations)]
-    )
+    p, y = checked_forecasts(confidence, success)
+    places = bin_places(p, bins, binning)
+    perfect = errors_if_true(places, p, simulations=simulations, seed=seed)
     low, high = np.quantile(perfect, [0.025, 0.975])
-    ece = _error(places, p, y, count)
+    ece = float(calibration_errors(places, p, y[np.newaxis])[0])
     return CalibrationError(ece, float(perfect.mean()), float(low), float(high), bins, binning, len(p))
 
 
@@ -149,9 +143,9 @@ def calibration_line(confidence: npt.ArrayLike, success: npt.ArrayLike, *, level
     >>> round(line.slope, 1), line.slope_high < 1.0
     (0.5, True)
     """
-    p, y = _checked(confidence, success)
+    p, y = checked_forecasts(confidence, success)
     odds = np.asarray(logit(np.clip(p, _NEAREST, 1.0 - _NEAREST)), dtype=np.float64)
-    z = float(norm.ppf(0.5 + level / 2.0))
+    z = float(ndtri(0.5 + level / 2.0))
     whole = _newton(np.column_stack([np.ones(len(p)), odds]), y, np.zeros(len(p)))
     alone = _newton(np.ones((len(p), 1)), y, odds)
     slope, slope_error = (whole[0][1], whole[1][1]) if whole is not None else (math.nan, math.nan)
@@ -178,8 +172,8 @@ def brier_parts(
     >>> parts.score, parts.uncertainty, round(parts.reliability - parts.resolution + parts.uncertainty, 12)
     (0.19, 0.1875, 0.19)
     """
-    p, y = _checked(confidence, success)
-    places = _places(p, bins, binning)
+    p, y = checked_forecasts(confidence, success)
+    places = bin_places(p, bins, binning)
     sizes = np.bincount(places)
     held = sizes > 0
     n = sizes[held].astype(np.float64)
@@ -215,27 +209,3 @@ def _newton(rows: Floats, y: Floats, offset: Floats) -> tuple[list[float], list[
         if float(np.abs(weights).max()) > _LARGEST:
             return None  # the confidence separates the outcomes, so the slope has no end
     return None
-
-
-def _checked(confidence: npt.ArrayLike, success: npt.ArrayLike) -> tuple[Floats, Floats]:
-    p, y = np.asarray(confidence, dtype=np.float64), np.asarray(success, dtype=np.float64)
-    if p.shape != y.shape or p.ndim != 1 or not len(p):
-        raise LabError(f"confidences and outcomes must be two vectors of one length, not {p.shape} and {y.shape}")
-    if not (np.all((p >= 0.0) & (p <= 1.0)) and np.all((y == 0.0) | (y == 1.0))):
-        raise LabError("a confidence must lie between 0 and 1 and an outcome be yes or no; leave out rows without them")
-    return p, y
-
-
-def _places(p: Floats, bins: int, binning: str) -> Places:
-    if bins < 1:
-        raise LabError(f"bins is {bins}; there must be at least one")
-    if binning == "equal_width":
-        return np.minimum((p * bins).astype(np.int64), bins - 1)
-    if binning == "equal_count":
-        edges = np.unique(np.quantile(p, np.arange(1, bins) / bins))
-        return np.asarray(np.searchsorted(edges, p, side="right"), dtype=np.int64)
-    raise LabError(f"binning is {binning!r}; choose equal_width or equal_count")
-
-
-def _error(places: Places, p: Floats, y: Floats, count: int) -> float:
-    return float(np.abs(np.bincount(places, weights=y - p, minlength=count)).sum()) / len(p)

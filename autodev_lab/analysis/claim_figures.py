@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import binomtest
 
 from autodev_lab.analysis.claims import Judged, PositionClaim, ShareClaim, StudyClaim
 from autodev_lab.analysis.figures import forest, learning_curve, paired_differences
@@ -71,6 +70,8 @@ def share_by_package(judged: Judged) -> Figure:
     judged
         A share claim with at least one deployed task.
     """
+    from scipy.stats import binomtest  # most of a second that only this figure needs
+
     totals = judged.totals[judged.totals["n"] > 0]
     names = [*(str(name) for name in totals.index), "all packages"]
     hits, counts = (totals[column].to_numpy(dtype=np.float64) for column in ("successes", "n"))

@@ -111,6 +111,7 @@ class Judged:
             "ci": [_finite(self.effect.low), _finite(self.effect.high)],
             "n": self.effect.n,
             "clusters": self.effect.clusters,
+            "cluster": self.claim.cluster,
             "p": _finite(self.p),
             "p_holm": _finite(self.p_holm),
             "method": self.method,
@@ -148,7 +149,7 @@ def judge(
     if isinstance(claim, StudyClaim):
         found = _judge_study(claim, outcomes, level, test)
     elif isinstance(claim, ShareClaim):
-        found = _judge_share(claim, outcomes, level)
+        found = _judge_study_share(claim, outcomes, level) if claim.of_a_study else _judge_share(claim, outcomes, level)
     else:
         found = _judge_relative(claim, outcomes, level, test)
     lost = claim.broken_seal
@@ -183,11 +184,11 @@ def judge_all(
     """
     family = [claim for claim in claims if claim.experiment == experiment]
     for claim in family:
-        if isinstance(claim, StudyClaim) != (environment == STUDY):
+        if claim.of_a_study != (environment == STUDY):
             told = "is a study" if environment == STUDY else "is none"
             raise LabError(
                 f"claim {claim.id} is of kind {claim.kind}, and {experiment} {told}; claims about studies, and no "
-                "others, are of kind study"
+                f"others, are of kind study, or of kind share in environment {STUDY}"
             )
     known = set(outcomes["arm"].unique()) if arms is None else set(arms)
     level = 1 - 0.05 / max(1, len(family))
@@ -247,25 +248,74 @@ def _judge_share(claim: ShareClaim, outcomes: pd.DataFrame, level: float) -> Jud
     column = ENDPOINTS[claim.endpoint].column
     first, twin = arm_rows(outcomes, claim.treatment), arm_rows(outcomes, f"{claim.treatment}{TWIN_SUFFIX}")
     totals = share_totals(first, column, ["package"])
-    hits, counts = (totals[name].to_numpy(dtype=np.float64) for name in ("successes", "n"))
-    coverage = cluster_rate(counts, totals["tasks"].to_numpy(dtype=np.float64), level=level)
-    share = cluster_share(hits, counts, level=level)
+    coverage = cluster_rate(*_columns(totals, "n", "tasks"), level=level)
     why = _absent({claim.treatment: first}, claim.arms)
-    if not why and share.n == 0:
+    if not why and not totals["n"].sum():
         why = "no task was deployed without a human"
     if why:
-        effect = Effect(math.nan, -math.inf, math.inf, 0, 0, why)
-        return Judged(claim, effect, math.nan, Ruling.UNDECIDED, False, totals, coverage=coverage)
-    if share.clusters < 2:
-        why = "one package alone says nothing about how shares differ between packages"
-    effect = Effect(share.value, share.low, share.high, share.n, share.clusters, why)
+        return _nothing_deployed(claim, totals, coverage, math.nan, why)
     floor = _share_floor(first, twin, column)
+    return _share_over(claim, totals, totals, coverage, floor, level)
+
+
+def _judge_study_share(claim: ShareClaim, outcomes: pd.DataFrame, level: float) -> Judged:
+    """The share over the study's blocks of items, which are project-weeks.
+
+    It is about these projects: nothing is said of how others differ. A study on the same items again gives the same, so
+    there is no noise between runs to be above.
+    """
+    column = endpoint_of_any_study(claim.endpoint).column
+    rows = outcomes[outcomes["arm"] == claim.treatment]
+    if column in rows and "block" in rows:
+        rows = rows[rows["block"].notna()]
+        deployed = rows[column].notna()
+        marked = rows[["package", "block"]].assign(successes=rows[column].fillna(0.0), n=deployed, tasks=True)
+        sums = {
+            keys: marked.groupby(list(keys), sort=True)[["successes", "n", "tasks"]].sum().astype(np.float64)
+            for keys in (("package",), ("package", "block"))
+        }
+        totals, blocks = sums["package",], sums["package", "block"]
+        coverage = cluster_rate(*_columns(blocks, "n", "tasks"), level=level)
+        if totals["n"].sum():
+            return _share_over(claim, totals, blocks, coverage, 0.0, level)
+        return _nothing_deployed(claim, totals, coverage, 0.0, f"{claim.treatment} deployed nothing without a human")
+    nothing = pd.DataFrame(columns=["successes", "n", "tasks"], dtype=np.float64)
+    return _nothing_deployed(claim, nothing, None, 0.0, f"the run has no item of {claim.treatment}")
+
+
+def _share_over(
+    claim: ShareClaim,
+    totals: pd.DataFrame,
+    clusters: pd.DataFrame,
+    coverage: Estimate,
+    floor: float,
+    level: float,
+) -> Judged:
+    """A share with what clusters leave of the sample; `totals` are those by package."""
+    hits, counts = _columns(clusters, "successes", "n")
+    share = cluster_share(hits, counts, level=level)
+    why = ""
+    if share.clusters < 2:
+        why = f"one {claim.cluster} alone says nothing about how shares differ between {claim.cluster}s"
+    effect = Effect(share.value, share.low, share.high, share.n, share.clusters, why)
     # an effect here is how far the share lies from what is promised
     beyond = (effect.low - claim.threshold, effect.high - claim.threshold)
     ruling = verdict(effect.estimate - claim.threshold, beyond, 0.0, floor)
     p = share_p_value(hits, counts, claim.threshold, level=level)
-    method = "Clopper-Pearson at the effective sample size (Korn and Graubard)"
+    method = f"Clopper-Pearson at the effective sample size (Korn and Graubard) over {claim.cluster}s"
     return Judged(claim, effect, floor, ruling, False, totals, p, p, method, coverage)
+
+
+def _nothing_deployed(
+    claim: ShareClaim, totals: pd.DataFrame, coverage: Estimate | None, floor: float, why: str
+) -> Judged:
+    effect = Effect(math.nan, -math.inf, math.inf, 0, 0, why)
+    return Judged(claim, effect, floor, Ruling.UNDECIDED, False, totals, coverage=coverage)
+
+
+def _columns(totals: pd.DataFrame, *names: str) -> tuple[Floats, Floats]:
+    one, other = (totals[name].to_numpy(dtype=np.float64) for name in names)
+    return one, other
 
 
 def _absent(rows: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
@@ -297,11 +347,7 @@ def _share_floor(first: pd.DataFrame, twin: pd.DataFrame, column: str) -> float:
     keys = ["package", "replicate"]
     one, other = share_totals(first, column, keys), share_totals(twin, column, keys)
     shared = one.index.intersection(other.index)
-    return share_noise_floor(_counted(one.loc[shared]), _counted(other.loc[shared]))
-
-
-def _counted(totals: pd.DataFrame) -> tuple[Floats, Floats]:
-    return totals["successes"].to_numpy(dtype=np.float64), totals["n"].to_numpy(dtype=np.float64)
+    return share_noise_floor(*(_columns(some.loc[shared], "successes", "n") for some in (one, other)))
 
 
 def _finite(value: float) -> float | None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import product
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from autodev_lab.analysis.estimates import Floats
 
@@ -111,11 +111,10 @@ class SignFlips:
 
     def tails(self, contributions: Floats) -> tuple[Floats, Floats]:
         """Share of flips whose sum is at least (at most) the observed one."""
-        kept = 1.0 - self._flipped(contributions.shape[1])  # 1 where a sign stays
         # sum of flipped signs >= observed sum  <=>  sum over the flipped clusters <= 0
-        flipped = (1.0 - kept).T
+        flipped = self._flipped(contributions.shape[1]).T
         greater, less = np.empty(len(contributions)), np.empty(len(contributions))
-        for rows in _slices(len(contributions), len(kept)):
+        for rows in _slices(len(contributions), flipped.shape[1]):
             part = contributions[rows]
             tie = _ROUNDING * np.abs(part).sum(axis=1, keepdims=True)
             sums = part @ flipped
@@ -138,16 +137,14 @@ class SignFlips:
         at_low = np.where(held, ratios, np.where(above <= 0, -math.inf, math.inf))
         at_high = np.where(held, ratios, np.where(above >= 0, math.inf, -math.inf))
         place = math.floor((1 - level) / 2 * len(subsets) + _ROUNDING)
-        return float(np.sort(at_low)[place]), float(np.sort(at_high)[::-1][place])
+        last = len(subsets) - 1 - place
+        return float(np.partition(at_low, place)[place]), float(np.partition(at_high, last)[last])
 
     def _flipped(self, clusters: int) -> Floats:
         """Which signs each flip turns: 1 or 0, shape (flips, G), with the empty flip first."""
         if clusters <= self.exact_up_to:
-            return np.array(list(product((0.0, 1.0), repeat=clusters)))
-        rng = np.random.default_rng(self.seed)
-        drawn = rng.integers(0, 2, size=(self.draws + 1, clusters)).astype(np.float64)
-        drawn[0] = 0.0
-        return drawn
+            return _all_flips(clusters)
+        return _drawn_flips(clusters, self.draws, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +219,7 @@ class WildBootstrap:
         return ends[0], ends[1]
 
     def _weights(self, clusters: int) -> Floats:
-        size = np.sqrt(np.array([0.5, 1.0, 1.5]))
-        rng = np.random.default_rng(self.seed)
-        return rng.choice(np.concatenate([-size, size]), size=(self.draws, clusters))
+        return _webb_weights(clusters, self.draws, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +251,8 @@ class StudentT:
         squares = (contributions**2).sum(axis=1)
         statistic = _studentised(contributions.sum(axis=1), squares, clusters)
         spread = np.ptp(contributions, axis=1) > _ROUNDING * np.sqrt(squares)
-        greater = np.where(spread, stats.t.sf(statistic, clusters - 1), 1.0)
-        return greater, np.where(spread, stats.t.cdf(statistic, clusters - 1), 1.0)
+        greater = np.where(spread, special.stdtr(clusters - 1, -statistic), 1.0)
+        return greater, np.where(spread, special.stdtr(clusters - 1, statistic), 1.0)
 
     def interval(self, numerator: Floats, denominator: Floats, *, level: float) -> tuple[float, float]:
         """Fieller's interval."""
@@ -287,7 +282,7 @@ def fieller_interval(numerator: Floats, denominator: Floats, *, level: float = 0
     (1.27, 1.34)
     """
     clusters = len(numerator)
-    quantile = float(stats.t.ppf((1 + level) / 2, clusters - 1)) ** 2 / clusters
+    quantile = float(special.stdtrit(clusters - 1, (1 + level) / 2)) ** 2 / clusters
     above, below = float(numerator.mean()), float(denominator.mean())
     (var_above, covariance), (_, var_below) = np.cov(numerator, denominator, ddof=1)
     # |above - r below|^2 <= quantile * var(numerator - r denominator), a quadratic a r^2 - 2 b r + c <= 0
@@ -298,6 +293,30 @@ def fieller_interval(numerator: Floats, denominator: Floats, *, level: float = 0
     c = above**2 - quantile * float(var_above)
     root = math.sqrt(max(b * b - a * c, 0.0))
     return (b - root) / a, (b + root) / a
+
+
+@lru_cache(maxsize=4)
+def _all_flips(clusters: int) -> Floats:
+    return _kept((np.arange(2**clusters)[:, np.newaxis] >> np.arange(clusters)[::-1] & 1).astype(np.float64))
+
+
+@lru_cache(maxsize=2)
+def _drawn_flips(clusters: int, draws: int, seed: int) -> Floats:
+    drawn = np.random.default_rng(seed).integers(0, 2, size=(draws + 1, clusters)).astype(np.float64)
+    drawn[0] = 0.0
+    return _kept(drawn)
+
+
+@lru_cache(maxsize=2)
+def _webb_weights(clusters: int, draws: int, seed: int) -> Floats:
+    size = np.sqrt(np.array([0.5, 1.0, 1.5]))
+    return _kept(np.random.default_rng(seed).choice(np.concatenate([-size, size]), size=(draws, clusters)))
+
+
+def _kept(array: Floats) -> Floats:
+    """An array that serves many calls, and that none of them can change."""
+    array.flags.writeable = False
+    return array
 
 
 def _studentised(sums: Floats, squares: Floats, clusters: int) -> Floats:

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from autodev_lab.analysis.cluster_inference import DEFAULT_TEST, ClusterTest
 from autodev_lab.analysis.estimates import Effect, Estimate, Floats
@@ -133,7 +133,7 @@ def matched_difference(differences: npt.ArrayLike, *, level: float = 0.95) -> Es
     n = len(x) + 2
     centre = float(x.sum()) / n
     variance = (float((x**2).sum()) + 1.0) / n - centre**2
-    reach = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt(variance / n)
+    reach = float(special.ndtri(0.5 + level / 2)) * math.sqrt(variance / n)
     low, high = max(-1.0, centre - reach), min(1.0, centre + reach)
     return Estimate(float(x.mean()) if len(x) else math.nan, low, high, len(x), 1)
 

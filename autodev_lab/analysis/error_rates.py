@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from autodev_lab.analysis.cluster_inference import ClusterTest, SignFlips, StudentT, WildBootstrap
 from autodev_lab.analysis.estimates import Floats
@@ -82,7 +82,7 @@ def upper_bound(errors: int, trials: int, *, level: float = 0.95) -> float:
     >>> round(upper_bound(50, 1000), 4)
     0.0629
     """
-    return float(stats.beta.ppf(level, errors + 1, trials - errors)) if errors < trials else 1.0
+    return float(special.betaincinv(errors + 1, trials - errors, level)) if errors < trials else 1.0
 
 
 def draw(world: World, clusters: int, *, ratio: float, experiments: int, seed: int = 0) -> tuple[Floats, Floats]:

@@ -56,7 +56,7 @@ def _verdicts(claim: Mapping[str, object]) -> list[tuple[str, ...]]:
             _percent(one["estimate"], signed=one["kind"] != "share"),
             _interval(one["ci"], signed=one["kind"] != "share"),
             _percent(one["threshold"], signed=one["kind"] != "share"),
-            f"{one['n']} in {one['clusters']} packages",
+            f"{one['n']} in {one['clusters']} {one.get('cluster', 'package')}s",
         )
         for one in _objects(claim["findings"])
     ]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from autodev_lab.analysis.estimates import Effect
 
@@ -53,5 +53,5 @@ def group_difference(
         why = "each group needs two packages that differ to say how packages differ"
         return Effect(estimate, -math.inf, math.inf, n, clusters, why)
     freedom = variance**2 / sum(one**2 / (size - 1) for one, size in zip(variances, sizes, strict=True))
-    reach = float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
+    reach = float(special.stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance)
     return Effect(estimate, estimate - reach, estimate + reach, n, clusters)

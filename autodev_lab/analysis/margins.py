@@ -123,7 +123,7 @@ def _by_width(judged: Judged) -> str:
         return "how many packages would is not known, for the interval is not bounded"
     needed = math.ceil(effect.clusters * (reach / abs(effect.estimate - threshold)) ** 2)
     what = "share" if isinstance(judged.claim, ShareClaim) else "effect"
-    return f"at this spread and {what} about {max(needed, effect.clusters + 1)} packages would decide"
+    return f"at this spread and {what} about {max(needed, effect.clusters + 1)} {judged.claim.cluster}s would decide"
 
 
 def _points(distance: float) -> str:

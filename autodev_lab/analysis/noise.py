@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -44,8 +45,7 @@ def noise_floor(
         return math.nan
     if np.any(baselines <= 0):
         return math.inf
-    rng = np.random.default_rng(seed)
-    signs = rng.choice(np.array([-1.0, 1.0]), size=(flips, differences.shape[1]))
+    signs = _signs(flips, differences.shape[1], seed)
     totals = np.abs(signs @ differences.T) / baselines
     return float(np.quantile(totals, quantile, method="higher"))
 
@@ -82,7 +82,7 @@ def share_noise_floor(
     (hits, counts), (other_hits, other_counts) = first, twin
     if hits.size == 0 or counts.sum() == 0 or other_counts.sum() == 0:
         return math.nan
-    swapped = np.random.default_rng(seed).integers(0, 2, size=(flips, len(hits))).astype(np.float64)
+    swapped = _places_changed(flips, len(hits), seed)
     numerator = hits.sum() + swapped @ (other_hits - hits)
     denominator = counts.sum() + swapped @ (other_counts - counts)
     all_hits, all_counts = float((hits + other_hits).sum()), float((counts + other_counts).sum())
@@ -92,3 +92,17 @@ def share_noise_floor(
     if not held.any():
         return math.nan
     return float(np.quantile(np.abs(here - there), quantile, method="higher"))
+
+
+@lru_cache(maxsize=2)
+def _signs(flips: int, width: int, seed: int) -> Floats:
+    drawn = np.random.default_rng(seed).choice(np.array([-1.0, 1.0]), size=(flips, width))
+    drawn.flags.writeable = False  # it serves many calls
+    return drawn
+
+
+@lru_cache(maxsize=2)
+def _places_changed(flips: int, width: int, seed: int) -> Floats:
+    drawn = np.random.default_rng(seed).integers(0, 2, size=(flips, width)).astype(np.float64)
+    drawn.flags.writeable = False
+    return drawn

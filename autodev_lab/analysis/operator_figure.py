@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import binomtest
 
 from autodev_lab.analysis.frames import originals
 
@@ -38,8 +37,8 @@ def operator_table(outcomes: pd.DataFrame) -> pd.DataFrame:
     right = rows[rows["correct"]]
     repaired = right.drop_duplicates(_TASKS).groupby("operator").size().reindex(tasks.index, fill_value=0)
     table = pd.DataFrame({"n": tasks, "repaired": repaired})
-    bounds = [binomtest(int(k), int(n)).proportion_ci(method="wilson") for k, n in zip(repaired, tasks, strict=True)]
-    table["low"], table["high"] = [one.low for one in bounds], [one.high for one in bounds]
+    bounds = [_wilson(int(k), int(n)) for k, n in zip(repaired, tasks, strict=True)]
+    table["low"], table["high"] = [low for low, _ in bounds], [high for _, high in bounds]
     used = right.explode("patterns").dropna(subset=["patterns"]).drop_duplicates([*_TASKS, "patterns"])
     if not used.empty:
         cells = pd.crosstab(used["operator"], used["patterns"])
@@ -83,3 +82,10 @@ def operator_figure(outcomes: pd.DataFrame, *, budget: int) -> Figure | None:
     )
     figure.colorbar(drawn, ax=axes, label="share of the operator's tasks", shrink=0.8)
     return figure
+
+
+def _wilson(successes: int, n: int) -> tuple[float, float]:
+    from scipy.stats import binomtest  # most of a second that only injected faults need
+
+    interval = binomtest(successes, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)

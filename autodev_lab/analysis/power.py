@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from autodev_lab.analysis.cluster_inference import DEFAULT_TEST, ClusterTest
 from autodev_lab.analysis.effects import resolution
@@ -229,5 +229,5 @@ def _draw(design: Design, effect: float, experiments: int, rng: np.random.Genera
         mean = (first.sum(axis=(1, 2)) + twin.sum(axis=(1, 2))) / 2
         squares = ((twin - first) ** 2).sum(axis=(1, 2))
         floors.append(np.divide(squares, mean**2, out=np.full(experiments, np.inf), where=mean > 0))
-    floor = float(stats.norm.ppf(0.975)) * np.sqrt((floors[0] + floors[1]) / 2)
+    floor = float(special.ndtri(0.975)) * np.sqrt((floors[0] + floors[1]) / 2)
     return totals[0], totals[1], floor

@@ -14,7 +14,16 @@ from autodev_lab.analysis.calibration_measures import calibration_error, calibra
 from autodev_lab.analysis.risk_coverage import wrong_share
 from autodev_lab.analysis.shares import cluster_share
 
-__all__ = ["LEAST_IN_WINDOW", "PolicyFigures", "auc", "auc_within", "oracle_coverage", "policy_figures", "worst_window"]
+__all__ = [
+    "LEAST_IN_WINDOW",
+    "PolicyFigures",
+    "auc",
+    "auc_within",
+    "oracle_coverage",
+    "policy_figures",
+    "week_of",
+    "worst_window",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -188,6 +197,17 @@ def oracle_coverage(confidence: npt.ArrayLike, failed: npt.ArrayLike, promised: 
     return float(kept[-1] + 1) / len(seen) if len(kept) else 0.0
 
 
+def week_of(times: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Number of the week, counted from 1970, that each time (seconds since then) lies in.
+
+    Examples
+    --------
+    >>> week_of([0.0, 604_799.0, 604_800.0]).tolist()
+    [0, 0, 1]
+    """
+    return np.floor(np.asarray(times, dtype=np.float64) / _WEEK).astype(np.int64)
+
+
 def worst_window(rows: pd.DataFrame, seconds: float) -> tuple[float, float, int]:
     """Lowest share of successes among the deployed of a window of time, the window's start, and deployed in it.
 
@@ -209,7 +229,7 @@ def worst_window(rows: pd.DataFrame, seconds: float) -> tuple[float, float, int]
 
 def _share(rows: pd.DataFrame, deployed: Floats) -> tuple[float, float, float]:
     """Share of successes of what was deployed, with an interval over project-weeks."""
-    weeks = np.floor(rows["time"].to_numpy(dtype=np.float64) / _WEEK).astype(np.int64)
+    weeks = week_of(rows["time"])
     frame = pd.DataFrame(
         {
             "project": rows["package"].to_numpy(),

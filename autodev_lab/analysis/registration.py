@@ -17,13 +17,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from autodev_lab.analysis.metrics import ENDPOINTS
-from autodev_lab.analysis.study_endpoints import endpoint_of_any_study
+from autodev_lab.analysis.study_endpoints import DEPLOYED_SUCCESS, endpoint_of_any_study
 from autodev_lab.errors import LabError
 
 __all__ = ["STUDY", "Claim", "PositionClaim", "ShareClaim", "StudyClaim", "parse_claim", "read_claims"]
 
 STUDY = "study"
 """What stands for the environment of a study, which has none: no team, and no world for it."""
+
+_SHARES = ("correct_at_K", "solved_at_K", DEPLOYED_SUCCESS)
 
 
 class Claim(BaseModel):
@@ -68,6 +70,16 @@ class Claim(BaseModel):
         return (self.treatment, self.baseline)
 
     @property
+    def of_a_study(self) -> bool:
+        """Whether it is about a study, which has no team and no twins."""
+        return False
+
+    @property
+    def cluster(self) -> str:
+        """What an interval is over, in a word: outcomes of one are taken to depend on one another."""
+        return "package"
+
+    @property
     def content_digest(self) -> str:
         """SHA-256 (16 hexadecimal digits) of what the claim says: all but where it is registered."""
         content = self.model_dump(mode="json", exclude={"registered", "digest"})
@@ -105,12 +117,41 @@ class PositionClaim(Claim):
 
 
 class ShareClaim(Claim):
-    """The promise that of what `treatment` deploys without a human at least the share `threshold` is right."""
+    """The promise that of what `treatment` deploys without a human at least the share `threshold` is right.
+
+    In the environment `STUDY` it is about an arm of a study; the endpoint is then one that only those items have which
+    the arm deploys.
+    """
 
     kind: Literal["relative", "relative_at", "share", "study"] = "share"
     baseline: Literal[""] = ""
-    endpoint: Literal["correct_at_K", "solved_at_K"]
     threshold: float = Field(gt=0, lt=1, allow_inf_nan=False)
+
+    @field_validator("endpoint")
+    @classmethod
+    def _known_endpoint(cls, value: str) -> str:
+        if value not in _SHARES:
+            raise ValueError(f"endpoint {value!r} is no share: choose one of {', '.join(_SHARES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _endpoint_is_of_its_world(self) -> ShareClaim:
+        if self.of_a_study != (self.endpoint == DEPLOYED_SUCCESS):
+            raise ValueError(
+                f"endpoint {self.endpoint!r} is not one of environment {self.environment!r}; {DEPLOYED_SUCCESS} is of "
+                f"{STUDY}, the others are of worlds with a team"
+            )
+        return self
+
+    @property
+    def of_a_study(self) -> bool:
+        """Whether it is about an arm of a study."""
+        return self.environment == STUDY
+
+    @property
+    def cluster(self) -> str:
+        """Of a study, all that one package has in one week."""
+        return "project-week" if self.of_a_study else "package"
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -127,6 +168,11 @@ class StudyClaim(Claim):
 
     kind: Literal["relative", "relative_at", "share", "study"] = "study"
     environment: Literal["study"] = "study"
+
+    @property
+    def of_a_study(self) -> bool:
+        """It is."""
+        return True
 
     @field_validator("endpoint")
     @classmethod

@@ -1,8 +1,7 @@
 """Reliability: whether confidence is true, beside what chance alone would show at this number of changes.
 
 A perfectly calibrated forecast shows an expected calibration error above zero whenever the sample is finite, so the
-error is reported beside the one that the same forecasts would show if each were true (consistency resampling, Broecker
-and Smith 2007, "Increasing the reliability of reliability diagrams", Weather and Forecasting 22).
+error is reported beside the one that the same forecasts would show if each were true (`forecast_bins.errors_if_true`).
 """
 
 from __future__ import annotations
@@ -13,13 +12,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
-from autodev_lab.errors import LabError
+from autodev_lab.analysis.forecast_bins import bin_places, calibration_errors, checked_forecasts, errors_if_true
 
-__all__ = ["Bin", "Reliability", "as_frame", "brier", "expected_calibration_error", "reliability", "reliability_bins"]
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["Bin", "Reliability", "as_frame", "reliability", "reliability_bins"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ class Reliability:
     ece_perfect, ece_perfect_high
         The same if every confidence were true: mean, and 95th percentile, over simulated outcomes.
     brier
-        Mean squared difference between confidence and outcome.
+        Mean squared difference between confidence and outcome (Brier 1950, Monthly Weather Review 78).
     share
         Share of right changes.
     n
@@ -95,8 +91,10 @@ def reliability_bins(
     >>> first.n, first.share, round(first.confidence, 2), second.low
     (2, 0.5, 0.23, 0.9)
     """
-    p, y = _checked(confidence, right)
-    places = _places(p, bins)
+    from scipy.stats import binomtest  # most of a second that only these intervals need
+
+    p, y = checked_forecasts(confidence, right)
+    places = bin_places(p, bins)
     found = []
     for place in np.unique(places).tolist():
         inside = places == place
@@ -114,30 +112,6 @@ def reliability_bins(
             )
         )
     return tuple(found)
-
-
-def expected_calibration_error(confidence: npt.ArrayLike, right: npt.ArrayLike, *, bins: int = 10) -> float:
-    """Mean over changes of \\|mean confidence - share of right ones\\| of their bin (Naeini et al. 2015, AAAI).
-
-    Examples
-    --------
-    >>> round(expected_calibration_error([0.25, 0.25, 0.75, 0.75], [0, 1, 1, 1]), 2)
-    0.25
-    """
-    p, y = _checked(confidence, right)
-    return float(_errors(_places(p, bins), p, y[np.newaxis, :], bins)[0])
-
-
-def brier(confidence: npt.ArrayLike, right: npt.ArrayLike) -> float:
-    """Mean squared difference between confidence and outcome (Brier 1950, Monthly Weather Review 78).
-
-    Examples
-    --------
-    >>> brier([0.5, 1.0], [0, 1])
-    0.125
-    """
-    p, y = _checked(confidence, right)
-    return float(((p - y) ** 2).mean())
 
 
 def reliability(
@@ -161,14 +135,12 @@ def reliability(
     >>> honest.ece < honest.ece_perfect_high, sure.ece > sure.ece_perfect_high
     (True, True)
     """
-    p, y = _checked(confidence, right)
-    places = _places(p, bins)
-    rng = np.random.default_rng(seed)
-    drawn = (rng.random((simulations, len(p))) < p).astype(np.float64)
-    perfect = _errors(places, p, drawn, bins)
+    p, y = checked_forecasts(confidence, right)
+    places = bin_places(p, bins)
+    perfect = errors_if_true(places, p, simulations=simulations, seed=seed)
     return Reliability(
         reliability_bins(p, y, bins=bins),
-        float(_errors(places, p, y[np.newaxis, :], bins)[0]),
+        float(calibration_errors(places, p, y[np.newaxis])[0]),
         float(perfect.mean()),
         float(np.quantile(perfect, 0.95)),
         float(((p - y) ** 2).mean()),
@@ -180,25 +152,3 @@ def reliability(
 def as_frame(bins: Sequence[Bin]) -> pd.DataFrame:
     """Bins as a frame, one row each, for a figure or a table."""
     return pd.DataFrame([asdict(one) for one in bins], columns=list(Bin.__dataclass_fields__))
-
-
-def _checked(confidence: npt.ArrayLike, right: npt.ArrayLike) -> tuple[Floats, Floats]:
-    p = np.asarray(confidence, dtype=np.float64)
-    y = np.asarray(right, dtype=np.float64)
-    if p.shape != y.shape or p.ndim != 1 or not len(p):
-        raise LabError(f"confidences and outcomes must be two vectors of one length, not {p.shape} and {y.shape}")
-    if not (np.all((p >= 0.0) & (p <= 1.0)) and np.all((y == 0.0) | (y == 1.0))):
-        raise LabError("a confidence must lie between 0 and 1 and an outcome be yes or no; leave out rows without them")
-    return p, y
-
-
-def _places(p: Floats, bins: int) -> npt.NDArray[np.int64]:
-    return np.minimum((p * bins).astype(np.int64), bins - 1)
-
-
-def _errors(places: npt.NDArray[np.int64], p: Floats, outcomes: Floats, bins: int) -> Floats:
-    """Expected calibration error of every row of outcomes, of shape (simulations, n)."""
-    members = np.zeros((len(p), bins))
-    members[np.arange(len(p)), places] = 1.0
-    errors: Floats = np.abs((outcomes - p) @ members).sum(axis=1) / len(p)
-    return errors

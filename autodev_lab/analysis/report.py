@@ -239,7 +239,7 @@ def make_report(claims: Sequence[Claim], dossiers: Sequence[Dossier]) -> Report:
                     figures[name] = render(drawn, "png")
                 change = what_would_change(judged, dossier.run.outcomes, level=dossier.level)
                 more: list[str] = []
-                if isinstance(claim, ShareClaim) and drawn is not None:
+                if isinstance(claim, ShareClaim) and not claim.of_a_study and drawn is not None:
                     for kind, figure in gate_figures(dossier.run.outcomes, claim.treatment).items():
                         more.append(_file_name(f"{claim.id}-{kind}-{dossier.run.id}", taken=figures))
                         figures[more[-1]] = render(figure, "png")
@@ -284,16 +284,22 @@ def _finding(one: Finding, link: Callable[[str], str]) -> list[str]:
         ("environment", "none: a study" if dossier.study else dossier.environment),
         ("estimate", _percent(claim, effect.estimate)),
         (f"{100 * dossier.level:.1f} % interval", _interval(judged) + (f" ({effect.why})" if effect.why else "")),
-        ("n", f"{effect.n} {_counted(claim)} in {_packages(effect.clusters)}"),
+        (
+            "n",
+            f"{effect.n} {_counted(claim)} in {effect.clusters} {claim.cluster}{'' if effect.clusters == 1 else 's'}",
+        ),
         ("p, Holm p", f"{_p(judged.p)}, {_p(judged.p_holm)}" + (f" ({judged.method})" if judged.method else "")),
         (
             "noise floor",
-            NO_NOISE if isinstance(claim, StudyClaim) else _percent(claim, judged.noise_floor, signed=False),
+            NO_NOISE if claim.of_a_study else _percent(claim, judged.noise_floor, signed=False),
         ),
     ]
     if judged.coverage is not None:
         rows.append(
-            ("coverage", f"{percent(judged.coverage.value, signed=False)} of the tasks were deployed without a human")
+            (
+                "coverage",
+                f"{percent(judged.coverage.value, signed=False)} of the {_items(claim)} were deployed without a human",
+            )
         )
     rows.append(("what would change it", one.change))
     parts = [table(("run", text(dossier.run.id)), rows)]
@@ -359,7 +365,11 @@ def _counted(claim: Claim) -> str:
     """What n of a claim counts."""
     if isinstance(claim, StudyClaim):
         return "paired items"
-    return "tasks" if isinstance(claim, ShareClaim) else "paired tasks"
+    return _items(claim) if isinstance(claim, ShareClaim) else "paired tasks"
+
+
+def _items(claim: Claim) -> str:
+    return "changes" if claim.of_a_study else "tasks"
 
 
 def _label(package: str) -> str:

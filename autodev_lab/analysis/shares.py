@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from autodev_lab.analysis.effects import resolution
 from autodev_lab.analysis.estimates import Estimate, Floats
@@ -58,7 +58,7 @@ def cluster_rate(totals: npt.ArrayLike, counts: npt.ArrayLike, *, level: float =
         slack = resolution(level) / size
         return Estimate(rate, rate - slack, rate + slack, int(size), clusters)
     error = math.sqrt(clusters / (clusters - 1) * float(residuals @ residuals)) / size
-    reach = float(stats.t.ppf((1 + level) / 2, clusters - 1)) * error
+    reach = float(special.stdtrit(clusters - 1, (1 + level) / 2)) * error
     return Estimate(rate, rate - reach, rate + reach, int(size), clusters)
 
 
@@ -102,8 +102,8 @@ def cluster_share(
     effective = _effective_size(y, n, level, correlation)
     hits = share * effective
     tail = (1 - level) / 2
-    low = float(stats.beta.ppf(tail, hits, effective - hits + 1)) if share > 0 else 0.0
-    high = float(stats.beta.ppf(1 - tail, hits + 1, effective - hits)) if share < 1 else 1.0
+    low = float(special.betaincinv(hits, effective - hits + 1, tail)) if share > 0 else 0.0
+    high = float(special.betaincinv(hits + 1, effective - hits, 1 - tail)) if share < 1 else 1.0
     return Estimate(share, low, high, int(size), clusters)
 
 
@@ -129,7 +129,7 @@ def share_p_value(
         return 1.0
     effective = _effective_size(y, n, level, correlation)
     hits = float(y.sum() / n.sum()) * effective
-    return float(stats.beta.cdf(threshold, hits, effective - hits + 1))
+    return float(special.betainc(hits, effective - hits + 1, threshold))
 
 
 def _with_tasks(successes: npt.ArrayLike, counts: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -148,5 +148,5 @@ def _effective_size(y: Floats, n: Floats, level: float, correlation: float) -> f
     least = 1 + (float((n**2).sum()) / size - 1) * correlation
     design = max(1.0, least, variance / simple if simple > 0 else 1.0)
     tail = (1 + level) / 2
-    shrink = float(stats.t.ppf(tail, max(size - 1, 1)) / stats.t.ppf(tail, clusters - 1)) ** 2
+    shrink = float(special.stdtrit(max(size - 1, 1), tail) / special.stdtrit(clusters - 1, tail)) ** 2
     return size / design * min(1.0, shrink)

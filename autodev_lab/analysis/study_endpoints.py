@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from autodev_lab.analysis.metrics import Endpoint
 
-__all__ = ["STUDY_ENDPOINTS", "endpoint_of_any_study"]
+__all__ = ["DEPLOYED_SUCCESS", "STUDY_ENDPOINTS", "endpoint_of_any_study"]
 
 _SEARCHES = "mean reciprocal rank"
 _SHARE = "share of searches"
@@ -53,9 +53,13 @@ _SCALING = (
 )
 _PROCESSES = (Endpoint("predicted_share", "predicted_share", _SHARE_OF_TIME, "at work, as foretold", (0.0, 1.0)),)
 
+DEPLOYED_SUCCESS = "deployed_success"
+"""The endpoint of a claim about the share of successes of what an arm of a study deploys; other items have none."""
+
 _RECORDED = (
     Endpoint("bug_escape", "bug_escaped", "share of changes", "failing changes deployed without a person", (0.0, 1.0)),
     Endpoint("deployed_alone", "deployed_alone", "share of changes", "deployed without a person", (0.0, 1.0)),
+    Endpoint(DEPLOYED_SUCCESS, "deployed_success", "share of the deployed", "successes of the deployed", (0.0, 1.0)),
 )
 _SHARES = (0.0, 1.0)
 _IMPACT = (

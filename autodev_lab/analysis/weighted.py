@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 __all__ = ["weighted_intervals"]
 
@@ -69,7 +69,7 @@ def weighted_intervals(
     jackknife = np.sqrt((clusters - 1) / clusters * ((without - value) ** 2).sum(axis=0))
     share = (y.sum() + 1) / (len(y) + 2)
     least = np.sqrt((weights**2).sum(axis=1) * share * (1 - share))
-    reach = float(stats.t.ppf((1 + level) / 2, clusters - 1)) * np.maximum(jackknife, least)
+    reach = float(special.stdtrit(clusters - 1, (1 + level) / 2)) * np.maximum(jackknife, least)
     known = np.isfinite(reach)
     low = np.where(known, np.maximum(bounds[0], value - reach), -math.inf)
     high = np.where(known, np.minimum(bounds[1], value + reach), math.inf)

@@ -12,8 +12,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression
-from scipy.special import expit, logit
 
 from autodev_lab.errors import LabError
 
@@ -109,6 +107,8 @@ class _Logistic:
 
     def predict(self, confidence: npt.ArrayLike) -> Floats:
         """See `FittedCalibrator`."""
+        from scipy.special import expit  # a quarter of a second that only those who calibrate need
+
         rows = self._features(_placed(confidence))[:, self._kept]
         right: Floats = expit(rows @ self._weights + self._intercept)
         return right
@@ -152,6 +152,8 @@ class _VennAbers:
         return merged[member]
 
     def _fit(self, score: int, outcome: float) -> float:
+        from scipy.optimize import isotonic_regression  # half a second that only this calibrator needs
+
         place = int(np.searchsorted(self._scores, score))
         if place < len(self._scores) and self._scores[place] == score:
             weights, means = self._weights.copy(), self._means.copy()
@@ -182,6 +184,8 @@ def _held(p: Floats) -> Floats:
 
 
 def _log_odds(p: Floats) -> Floats:
+    from scipy.special import logit  # as above
+
     odds: Floats = np.asarray(logit(_held(p)), dtype=np.float64)[:, np.newaxis]
     return odds
 
@@ -193,7 +197,8 @@ def _two_logs(p: Floats) -> Floats:
 
 def _fit_logistic(rows: Floats, targets: Floats, w: Floats) -> tuple[Floats, float]:
     """Weights and intercept; scikit-learn knows classes alone, so each row stands twice, by its target."""
-    from sklearn.linear_model import LogisticRegression  # as above
+    from scipy.special import logit  # as above
+    from sklearn.linear_model import LogisticRegression
 
     if not rows.shape[1]:
         return np.zeros(0), float(logit(np.average(targets, weights=w)))

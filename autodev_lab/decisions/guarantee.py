@@ -9,12 +9,12 @@ rejected; the level is shared among the sequences (Bonferroni).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betainc
 
 from autodev_lab.decisions.betting import betting_p_values
 from autodev_lab.errors import LabError
@@ -67,6 +67,17 @@ class Promise:
             f"of what is deployed without a person at least {_percent(self.success)} succeed, with "
             f"{_percent(self.assurance)} confidence"
         )
+
+    @property
+    def fewest(self) -> int:
+        """Changes, all of them successes, without which exact binomial p values can certify nothing.
+
+        Examples
+        --------
+        >>> Promise().fewest, Promise(0.99, 0.9).fewest
+        (59, 230)
+        """
+        return math.ceil(math.log1p(-self.assurance) / math.log(self.success))
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +325,8 @@ def _percent(share: float) -> str:
 
 def _binomial_p_values(successes: Ints, counts: Ints, share: float) -> Floats:
     """Probability of at least so many successes when each has the promised share; 1 where there are none."""
+    from scipy.special import betainc  # a quarter of a second that only those who certify need
+
     p: Floats = np.where(successes > 0, betainc(np.maximum(successes, 1), counts - successes + 1, share), 1.0)
     return p
 

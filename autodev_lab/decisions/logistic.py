@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.special import expit, logit
 
 from autodev_lab.decisions.labels import LabelQuality, Tally, weight_of
 from autodev_lab.records import Label
@@ -64,6 +62,10 @@ class LabelLogistic:
         quality
             Error rates of the checks.
         """
+        # most of a second that only a fit needs
+        from scipy.optimize import minimize
+        from scipy.special import expit, logit
+
         weights = np.array([weight_of(label) for label in labels])
         self._mean = np.average(rows, axis=0, weights=weights)
         spread = np.sqrt(np.average((rows - self._mean) ** 2, axis=0, weights=weights))
@@ -93,6 +95,8 @@ class LabelLogistic:
 
     def probability(self, rows: Floats) -> Floats:
         """Probability that each change is right, of shape (n,), for features of shape (n, p)."""
+        from scipy.special import expit  # see `fit`
+
         right: Floats = expit(self._placed(rows) @ self._coefficients + self._intercept)
         return right
 

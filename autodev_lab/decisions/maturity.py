@@ -147,12 +147,13 @@ def certify_mature(
     *,
     blocks: npt.ArrayLike | None = None,
     sequences: FixedSequences | None = None,
+    each_block_counts_once: bool = False,
 ) -> Certificate:
     """Certify on the changes that are at least as old as the horizon.
 
     Parameters
     ----------
-    confidence, promise, blocks, sequences
+    confidence, promise, blocks, sequences, each_block_counts_once
         As for `autodev_lab.decisions.certify`, of all changes.
     outcomes
         What is known of them.
@@ -167,7 +168,14 @@ def certify_mature(
     kept = outcomes.mature
     seen = np.asarray(confidence, dtype=np.float64)
     groups = None if blocks is None else np.asarray(blocks)[kept]
-    return certify(seen[kept], outcomes.success[kept], promise, blocks=groups, sequences=sequences)
+    return certify(
+        seen[kept],
+        outcomes.success[kept],
+        promise,
+        blocks=groups,
+        sequences=sequences,
+        each_block_counts_once=each_block_counts_once,
+    )
 
 
 def certify_observed(
@@ -179,12 +187,13 @@ def certify_observed(
     least: float = 0.5,
     blocks: npt.ArrayLike | None = None,
     sequences: FixedSequences | None = None,
+    each_block_counts_once: bool = False,
 ) -> Certificate:
     """Certify on younger changes as well, corrected for failures still to be found.
 
     Parameters
     ----------
-    confidence, promise, blocks, sequences
+    confidence, promise, blocks, sequences, each_block_counts_once
         As for `autodev_lab.decisions.certify`, of all changes.
     outcomes
         What is known of them.
@@ -206,5 +215,11 @@ def certify_observed(
     seen = np.asarray(confidence, dtype=np.float64)
     groups = None if blocks is None else np.asarray(blocks)[kept]
     return certify(
-        seen[kept], outcomes.success[kept], promise, blocks=groups, observed=chance[kept], sequences=sequences
+        seen[kept],
+        outcomes.success[kept],
+        promise,
+        blocks=groups,
+        observed=chance[kept],
+        sequences=sequences,
+        each_block_counts_once=each_block_counts_once,
     )

@@ -1,4 +1,4 @@
-"""Everything a test starts, and what that starts, stays below the test: nothing of it may be alive at the end."""
+"""What integration tests share: no process outlives a test, and a figure is drawn where figures are looked at."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+
+from autodev_lab.experiments import report as team_report
+from autodev_lab.experiments.studies import report as study_report
 
 _SET_CHILD_SUBREAPER = 36
 """From <linux/prctl.h>: a process whose parent dies becomes this process's child instead of the system's."""
@@ -84,3 +88,24 @@ def family() -> Iterator[Family]:
         yield Family()
     finally:
         system.prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+@pytest.fixture(scope="session")
+def without_figures() -> Callable[[], AbstractContextManager[None]]:
+    """Runs within draw no figures: they are derived from what tests compare, and take most of a small run's time."""
+
+    @contextmanager
+    def undrawn() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patched:
+            for module in (team_report, study_report):
+                patched.setattr(module, "_draw", lambda *arguments: None)
+            yield
+
+    return undrawn
+
+
+@pytest.fixture
+def undrawn(without_figures: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Runs of the test itself draw no figures; those of its module's fixtures do."""
+    with without_figures():
+        yield

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from autodev_lab.cli.main import app
 from autodev_lab.experiments.world_repository import read_task_file
@@ -38,6 +38,14 @@ def lab(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
     )
 
 
+def here(monkeypatch: pytest.MonkeyPatch, *arguments: str, cwd: Path) -> Result:
+    """The same in this process, where another one would show nothing more."""
+    monkeypatch.chdir(cwd)
+    monkeypatch.setenv("AUTODEV_RUNS", str(cwd / "runs"))
+    monkeypatch.setenv("AUTODEV_CACHE", str(cwd / "cache"))
+    return CliRunner().invoke(app, list(arguments))
+
+
 def test_help_is_light(tmp_path: Path) -> None:
     """The start-up is fast because nothing heavy is imported; a list says so without a clock."""
     script = (
@@ -54,7 +62,7 @@ def test_help_is_light(tmp_path: Path) -> None:
         assert command in done.stdout
 
 
-def test_json_is_one_object_and_the_directory_holds_it(tmp_path: Path) -> None:
+def test_json_is_one_object_and_the_directory_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = lab("run", "learning", *SIMULATED, *BARE, "--seed", "3", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
@@ -63,11 +71,11 @@ def test_json_is_one_object_and_the_directory_holds_it(tmp_path: Path) -> None:
     directory = Path(summary["artifacts"]["run"])
     assert directory.parent == tmp_path / "runs"
     assert json.loads((directory / "summary.json").read_text("utf-8")) == summary
-    told = lab("show", summary["run_id"], _a_task(directory), "--arm", "team_shared", cwd=tmp_path)
-    assert told.returncode == 0, told.stderr
+    told = here(monkeypatch, "show", summary["run_id"], _a_task(directory), "--arm", "team_shared", cwd=tmp_path)
+    assert told.exit_code == 0, told.output
     for word in ("team_shared", "planned", "candidates", "ended"):
         assert word in told.stdout
-    shown = json.loads(lab("show", "last", _a_task(directory), "--json", cwd=tmp_path).stdout)
+    shown = json.loads(here(monkeypatch, "show", "last", _a_task(directory), "--json", cwd=tmp_path).stdout)
     assert shown["task"]["id"] == _a_task(directory)
     assert [entry["at"] for entry in shown["history"]] == sorted(entry["at"] for entry in shown["history"])
 
@@ -77,25 +85,26 @@ def _a_task(directory: Path) -> str:
     return str(json.loads(first)["id"])
 
 
-def test_words_end_with_verdict_and_places(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("undrawn")
+def test_words_end_with_verdict_and_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = lab("run", "learning", *SIMULATED, *BARE, "--out", str(tmp_path / "mine"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "collective_intelligence (exploratory)" in done.stdout
     assert str(tmp_path / "mine" / "outcomes.parquet") in done.stdout
     assert "running cells" in done.stderr
-    again = lab("run", "--resume", str(tmp_path / "mine"), *BARE, cwd=tmp_path)
+    again = here(monkeypatch, "run", "--resume", str(tmp_path / "mine"), *BARE, cwd=tmp_path)
     assert again.stdout == done.stdout
 
 
-def test_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
-    done = lab("run", "learning", "--profile", "full", "--dry-run", cwd=tmp_path)
-    assert done.returncode == 0
+def test_dry_run_counts_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = here(monkeypatch, "run", "learning", "--profile", "full", "--dry-run", cwd=tmp_path)
+    assert done.exit_code == 0
     assert "cells          48" in done.stdout
     assert "tasks          556 built, 14400 task runs" in done.stdout, "156 of them are lessons"
     assert "lessons        boltons, cachetools, funcy" in done.stdout
     assert "estimate" in done.stdout
-    assert "shift          packages" in lab("run", "transfer", "--dry-run", cwd=tmp_path).stdout
-    need = json.loads(lab("run", "learning", *SIMULATED, "--dry-run", "--json", cwd=tmp_path).stdout)
+    assert "shift          packages" in here(monkeypatch, "run", "transfer", "--dry-run", cwd=tmp_path).stdout
+    need = json.loads(here(monkeypatch, "run", "learning", *SIMULATED, "--dry-run", "--json", cwd=tmp_path).stdout)
     assert (need["cells"], need["tasks"], need["task_runs"]) == (10, 12, 120)
     assert need["estimated"] == ["seconds", "bytes"]
     assert list(tmp_path.iterdir()) == []
@@ -211,10 +220,10 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux")
-def test_a_folder_nobody_may_write_to(tmp_path: Path) -> None:
+def test_a_folder_nobody_may_write_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """/proc refuses even the administrator, to whom modes mean nothing."""
-    done = lab("run", "learning", *SIMULATED, *BARE, "--out", "/proc/self/here", cwd=tmp_path)
-    assert done.returncode == 2
+    done = here(monkeypatch, "run", "learning", *SIMULATED, *BARE, "--out", "/proc/self/here", cwd=tmp_path)
+    assert done.exit_code == 2
     assert "choose a writable folder" in done.stderr
 
 

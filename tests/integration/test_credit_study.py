@@ -75,6 +75,7 @@ def test_rows_pair_over_what_was_left_out(rows: pd.DataFrame) -> None:
     assert (kept == 1).all().all(), "with all lessons a task ends in one way"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_or_two_workers_same_bytes(tmp_path: Path) -> None:
     tiny: dict[str, object] = {"packages": ("ant", "bee"), "tasks_per_package": 5, "lessons_per_package": 2}
     one, two = (credit(tmp_path / str(workers), workers=workers, **tiny) for workers in (1, 2))

@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,6 @@ from autodev_lab.analysis.dictionary import COLUMNS, KEY
 from autodev_lab.errors import LabError
 from autodev_lab.experiments import Interrupted, RunResult, compare, load_run, run_experiment
 from autodev_lab.experiments import engine as engine_module
-from autodev_lab.experiments import report as report_module
 
 SMALL: dict[str, object] = {
     "environment": "simulated",
@@ -27,6 +29,9 @@ SMALL: dict[str, object] = {
     "pool_per_package": 9,
     "replicates": 2,
 }
+
+
+Undrawn = Callable[[], AbstractContextManager[None]]
 
 
 def small(out: Path | None = None, *, workers: int = 1, seed: int = 0, **overrides: object) -> RunResult:
@@ -51,11 +56,24 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return small(tmp_path_factory.mktemp("reference") / "run")
 
 
-def test_same_seed_same_bytes_and_another_seed_others(reference: RunResult, tmp_path: Path) -> None:
-    assert digest(small(tmp_path / "again").path) == digest(reference.path)
-    assert digest(small(tmp_path / "other", seed=1).path) != digest(reference.path)
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory, without_figures: Undrawn) -> RunResult:
+    with without_figures():
+        return small(tmp_path_factory.mktemp("again") / "run")
 
 
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory, without_figures: Undrawn) -> RunResult:
+    with without_figures():
+        return small(tmp_path_factory.mktemp("other") / "run", seed=1)
+
+
+def test_same_seed_same_bytes_and_another_seed_others(reference: RunResult, again: RunResult, other: RunResult) -> None:
+    assert digest(again.path) == digest(reference.path)
+    assert digest(other.path) != digest(reference.path)
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_one_or_two_workers_same_bytes(reference: RunResult, tmp_path: Path) -> None:
     assert digest(small(tmp_path / "two", workers=2).path) == digest(reference.path)
 
@@ -114,16 +132,17 @@ def test_resume_of_a_whole_run_changes_nothing(reference: RunResult) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in (reference.path / "cells").iterdir()} == stamps
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_damaged_and_missing_cells_are_run_again(reference: RunResult, tmp_path: Path) -> None:
-    run = small(tmp_path / "run")
-    cells = sorted((run.path / "cells").glob("*.parquet"))
+    run = Path(shutil.copytree(reference.path, tmp_path / "run"))
+    cells = sorted((run / "cells").glob("*.parquet"))
     cells[0].write_bytes(cells[0].read_bytes()[:-7])
     cells[1].unlink()
-    (run.path / "outcomes.parquet").unlink()
+    (run / "outcomes.parquet").unlink()
     with pytest.raises(LabError, match="no outcomes yet"):
-        load_run(run.path)
-    run_experiment(resume=run.path, workers=1, progress="quiet")
-    assert digest(run.path) == digest(reference.path)
+        load_run(run)
+    run_experiment(resume=run, workers=1, progress="quiet")
+    assert digest(run) == digest(reference.path)
 
 
 def test_an_interrupt_leaves_a_usable_partial_result(
@@ -213,6 +232,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason=
 
 
 @needs_proc
+@pytest.mark.usefixtures("undrawn")
 def test_killed_and_resumed_same_bytes(reference: RunResult, tmp_path: Path) -> None:
     rng = random.Random(3)
     for number in range(2):
@@ -222,11 +242,10 @@ def test_killed_and_resumed_same_bytes(reference: RunResult, tmp_path: Path) -> 
 
 @needs_proc
 @pytest.mark.slow
-def test_killed_and_resumed_twenty_times(reference: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # figures are derived from what is compared, and would take most of the time
-    monkeypatch.setattr(report_module, "_draw", lambda *arguments: None)
+@pytest.mark.usefixtures("undrawn")
+def test_killed_and_resumed_eighteen_times_more(reference: RunResult, tmp_path: Path) -> None:
     rng = random.Random(4)
-    for number in range(20):
+    for number in range(18):
         kill_and_resume(tmp_path / f"run{number}", rng)
         assert digest(tmp_path / f"run{number}") == digest(reference.path)
 
@@ -253,6 +272,7 @@ def test_two_runs_in_one_directory(reference: RunResult) -> None:
         run_experiment(resume=reference.path, progress="quiet")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_full_disk_is_told_and_the_run_goes_on_later(
     reference: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,20 +308,20 @@ def test_a_run_that_fails_at_once_leaves_no_directory(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_compare_pairs_tasks(reference: RunResult, tmp_path: Path) -> None:
+def test_compare_pairs_tasks(reference: RunResult, again: RunResult, other: RunResult) -> None:
     run = reference.load()
     pair = compare(run.arm("team_shared"), run.arm("uniform"))
     assert pair.both + pair.only_a + pair.only_b + pair.neither == len(pair.paired) == 36
     assert len(pair.discordant) == pair.only_a + pair.only_b
     assert (pair.discordant["correct_a"] != pair.discordant["correct_b"]).all()
-    whole = compare(run, small(tmp_path / "again").load())
+    whole = compare(run, again.load())
     assert whole.discordant.empty
     with pytest.raises(LabError, match="no arm 'solo'"):
         run.arm("solo")
     with pytest.raises(LabError, match="more than one arm"):
         compare(run.outcomes, run.outcomes)
     with pytest.raises(LabError, match="no task in common"):
-        compare(run.arm("single"), small(tmp_path / "other", seed=9).load().arm("single"))
+        compare(run.arm("single"), other.load().arm("single"))
 
 
 def test_resume_keeps_to_its_own_experiment(reference: RunResult) -> None:
@@ -314,6 +334,7 @@ def test_resume_keeps_to_its_own_experiment(reference: RunResult) -> None:
 LESSONS: dict[str, object] = {"arms": "uniform,frozen,oracle", "lesson_packages": "eel,fox", "lessons_per_package": 8}
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("shift", ["", "packages"])
 def test_lessons_give_the_same_bytes_and_rows_of_the_stream_alone(tmp_path: Path, shift: str) -> None:
     overrides = LESSONS if not shift else {"arms": LESSONS["arms"], "shift": shift}
@@ -328,10 +349,11 @@ def test_lessons_give_the_same_bytes_and_rows_of_the_stream_alone(tmp_path: Path
         assert arms["task_id"].nunique() == arms["index"].nunique() == 1, "tasks pair, whatever the parts"
     assert (roots.groupby(["arm", "twin", "replicate"])["index"].nunique() == 18).all()
     cell.unlink()
-    run_experiment(resume=first.path, progress="quiet")
+    run_experiment(resume=first.path, workers=1, progress="quiet")
     assert digest(first.path) == digest(tmp_path / "two")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_was_learned_elsewhere_helps_and_so_does_the_oracle(tmp_path: Path) -> None:
     """The made-up world has the same families of faults everywhere; see simulation.yaml."""
     size = {"tasks_per_package": 60, "pool_per_package": 60, "lessons_per_package": 60, "replicates": 1, "budget": 5}

@@ -57,6 +57,7 @@ def change(path: Path, **values: object) -> None:
 # ------------------------------------------------------------------------------------------------------ rerun
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_rerun_has_the_same_bytes(run: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     again = tmp_path / "again"
@@ -67,6 +68,7 @@ def test_a_rerun_has_the_same_bytes(run: Path, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before, "the run is only read"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_rerun_that_differs_says_so_and_what_it_ran_on(run: Path, tmp_path: Path) -> None:
     outcomes = run / "outcomes.parquet"
     outcomes.write_bytes(outcomes.read_bytes() + b"\0")

@@ -111,6 +111,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256((path / "outcomes.parquet").read_bytes()).hexdigest()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_interrupted_kernel_keeps_what_was_finished(notebook: Notebook, tmp_path: Path, family: Family) -> None:
     message = begin_the_run(notebook)
     # one more than there are workers: of one at least the run has heard
@@ -148,6 +149,7 @@ def test_an_interrupted_kernel_keeps_what_was_finished(notebook: Notebook, tmp_p
     assert digest(same.path) == digest(whole.path)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_interrupt_before_the_first_cell_leaves_a_run_to_go_on_with(
     notebook: Notebook, tmp_path: Path, family: Family
 ) -> None:
@@ -164,6 +166,7 @@ def test_an_interrupt_before_the_first_cell_leaves_a_run_to_go_on_with(
     assert run_experiment(resume=path, offline=True, progress="quiet").summary["complete"] is True
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_killed_kernel_leaves_no_process(notebook: Notebook, tmp_path: Path, family: Family) -> None:
     """What *Restart kernel* does to a kernel that is busy."""
     begin_the_run(notebook)

@@ -33,6 +33,7 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     sys.modules.pop("policy_of_mine", None)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_changed_part_is_run_again_and_nothing_else(
     policy: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

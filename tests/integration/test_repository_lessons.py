@@ -15,6 +15,7 @@ from autodev_lab.streams.jsonl import read_tasks
 
 pytestmark = [
     pytest.mark.sandbox,
+    pytest.mark.usefixtures("undrawn"),
     pytest.mark.skipif(probe().level is not Isolation.STRONG, reason="this machine cannot isolate candidate code"),
 ]
 

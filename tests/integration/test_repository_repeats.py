@@ -27,6 +27,7 @@ from autodev_lab.experiments import RunResult, run_experiment
 
 pytestmark = [
     pytest.mark.sandbox,
+    pytest.mark.usefixtures("undrawn"),
     pytest.mark.skipif(probe().level is not Isolation.STRONG, reason="this machine cannot isolate candidate code"),
 ]
 

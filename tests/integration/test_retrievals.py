@@ -62,11 +62,13 @@ def asked(reference: RunResult) -> pd.DataFrame:
     return pd.read_parquet(reference.path / "retrievals.parquet")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_simulated_run_is_what_it_was_before_agents_noted_what_they_ask(tmp_path: Path) -> None:
     run = run_experiment("learning", profile="quick", overrides=SIMULATED, workers=1, out=tmp_path / "run")
     assert rows_of(run.path) == BEFORE["simulated"]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.sandbox
 @pytest.mark.skipif(probe().level is not Isolation.STRONG, reason="this machine cannot isolate candidate code")
 def test_a_run_on_a_real_package_is_too(tmp_path: Path) -> None:
@@ -107,6 +109,7 @@ def test_it_is_in_the_order_of_cells_tasks_questions_and_ranks(reference: RunRes
     assert len(set(places)) == len(places)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_or_two_workers_same_bytes(reference: RunResult, tmp_path: Path) -> None:
     other = worth(tmp_path / "two", workers=2)
     for name in ("outcomes.parquet", "retrievals.parquet"):

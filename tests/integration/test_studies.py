@@ -173,6 +173,7 @@ def test_the_report_of_the_newest_runs_has_studies(
     assert "figures/arms-a_study.png" in (tmp_path / "out" / "claims.md").read_text("utf-8")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_same_seed_same_bytes_and_another_seed_other_functions(
     reference: RunResult, experiment: Path, tmp_path: Path
 ) -> None:
@@ -181,6 +182,7 @@ def test_same_seed_same_bytes_and_another_seed_other_functions(
     assert set(other.load().outcomes["item"]) != set(reference.load().outcomes["item"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_lost_cells_are_measured_again_and_no_others(experiment: Path, tmp_path: Path) -> None:
     made = run(experiment, tmp_path / "run", arms="keyword,graph")
     before = digest(made.path)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 START = """
 import json, os, sys, warnings
@@ -85,6 +88,14 @@ def caller(script: str, *arguments: str, cwd: Path, **environment: str) -> dict[
     return answer
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that holds nothing: MLflow takes seconds to lay its tables out, and one of the tests waits for that."""
+    folder = tmp_path_factory.mktemp("empty")
+    caller(EMPTY, f"sqlite:///{folder / 'store.db'}", cwd=folder)
+    return folder / "store.db"
+
+
 def assert_nested(seen: dict[str, Any], store: str) -> None:
     assert seen["store"] == seen["note"]["tracking_uri"] == store
     assert seen["active"], "the caller's run is still the active one"
@@ -102,14 +113,14 @@ def assert_nested(seen: dict[str, Any], store: str) -> None:
     assert seen["solved"] == seen["summary"]
 
 
-def test_a_run_nests_under_the_callers_in_the_store_of_the_environment(tmp_path: Path) -> None:
-    store = f"sqlite:///{tmp_path / 'store.db'}"
+def test_a_run_nests_under_the_callers_in_the_store_of_the_environment(empty_store: Path, tmp_path: Path) -> None:
+    store = f"sqlite:///{shutil.copy(empty_store, tmp_path / 'store.db')}"
     assert_nested(caller(NESTED, "", cwd=tmp_path, MLFLOW_TRACKING_URI=store), store)
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
-def test_a_run_nests_under_the_callers_in_the_store_of_the_callers_code(tmp_path: Path) -> None:
-    store = f"sqlite:///{tmp_path / 'code.db'}"
+def test_a_run_nests_under_the_callers_in_the_store_of_the_callers_code(empty_store: Path, tmp_path: Path) -> None:
+    store = f"sqlite:///{shutil.copy(empty_store, tmp_path / 'code.db')}"
     assert_nested(caller(NESTED, store, cwd=tmp_path), store)
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
@@ -125,13 +136,18 @@ def test_without_a_run_of_the_callers_two_runs_go_to_one_store(tmp_path: Path) -
     assert seen["active"] is False
 
 
-def test_the_store_of_the_environment_is_used_without_a_run_too(tmp_path: Path) -> None:
-    store = f"sqlite:///{tmp_path / 'store.db'}"
+def test_the_store_of_the_environment_is_used_without_a_run_too(empty_store: Path, tmp_path: Path) -> None:
+    store = f"sqlite:///{shutil.copy(empty_store, tmp_path / 'store.db')}"
     seen = caller(TWICE, cwd=tmp_path, MLFLOW_TRACKING_URI=store)
     assert [note["tracking_uri"] for note in seen["notes"]] == [store, store]
     assert seen["after"] == seen["before"] == [store, store]
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
+
+EMPTY = """
+from mlflow import MlflowClient
+tell(experiments=[one.name for one in MlflowClient(sys.argv[1]).search_experiments()])
+"""
 
 GATES = """
 result = autodev_lab.run_experiment("safety", profile="quick", workers=1, mlflow=True, progress="quiet",
@@ -151,7 +167,9 @@ tell(gates=result.summary["gates"], metrics=client.get_run(kept).data.metrics,
 """
 
 
-def test_what_gates_were_worth_is_mirrored_with_their_figures(tmp_path: Path) -> None:
+def test_what_gates_were_worth_is_mirrored_with_their_figures(empty_store: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    shutil.copy(empty_store, tmp_path / "runs" / "mlflow.db")
     seen = caller(GATES, cwd=tmp_path)
     assert [gate["arm"] for gate in seen["gates"]] == ["gate_published", "gate_none"]
     for gate in seen["gates"]:

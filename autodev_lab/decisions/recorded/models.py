@@ -22,7 +22,17 @@ from autodev_lab.decisions.recorded.features import NUMBERS
 from autodev_lab.decisions.risk import WEIGHTS
 from autodev_lab.errors import LabError
 
-__all__ = ["MODELS", "Boosting", "ChangeRisk", "Logistic", "OneEach", "ProjectLines", "ProjectRate", "Published"]
+__all__ = [
+    "MODELS",
+    "Boosting",
+    "ChangeRisk",
+    "Logistic",
+    "OneEach",
+    "ProjectLines",
+    "ProjectRate",
+    "Published",
+    "checked_labels",
+]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -31,8 +41,11 @@ _NEAREST = 1e-4
 _FARTHEST = 5.0
 _TABLE_PRIOR = 5.0
 _TYPICAL = 64
-_LEAST_OF_PROJECT = 500
 _SHARED_WEIGHT = 2.0
+
+
+LEAST_OF_PROJECT = 500
+"""Changes without which a project has no model of its own."""
 
 
 class ChangeRisk(Protocol):
@@ -79,7 +92,7 @@ class Published:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`; only the projects' records are learned."""
-        self._rates.fit(history, _labels(history, failed))
+        self._rates.fit(history, checked_labels(history, failed))
 
     def risk(self, changes: pd.DataFrame) -> Floats:
         """See `ChangeRisk`."""
@@ -114,7 +127,7 @@ class ProjectRate:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        self._rates.fit(history, _labels(history, failed))
+        self._rates.fit(history, checked_labels(history, failed))
 
     def risk(self, changes: pd.DataFrame) -> Floats:
         """See `ChangeRisk`."""
@@ -136,7 +149,7 @@ class ProjectLines:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        labels = _labels(history, failed)
+        labels = checked_labels(history, failed)
         self._rates.fit(history, labels)
         added = history["la"].to_numpy(dtype=np.float64)
         self._edges = np.unique(np.quantile(added, np.arange(1, 10) / 10))
@@ -179,7 +192,7 @@ class Logistic:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        labels = _labels(history, failed)
+        labels = checked_labels(history, failed)
         self._places.fit(history)
         numbers = history[list(NUMBERS)]
         self._mean = numbers.mean().fillna(0.0).to_numpy(dtype=np.float64)
@@ -227,7 +240,7 @@ class Boosting:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        labels = _labels(history, failed)
+        labels = checked_labels(history, failed)
         self._places.fit(history)
         self._typical = history.iloc[np.linspace(0, len(history) - 1, _TYPICAL).astype(np.int64)]
         self._model = LGBMClassifier(
@@ -276,12 +289,12 @@ class OneEach:
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
         """See `ChangeRisk`."""
-        labels = _labels(history, failed)
+        labels = checked_labels(history, failed)
         self._shared.fit(history, labels)
         self._typical = history.iloc[np.linspace(0, len(history) - 1, _TYPICAL).astype(np.int64)]
         self._own = {}
         for name, rows in history.groupby("project", sort=True).indices.items():
-            if len(rows) >= _LEAST_OF_PROJECT and 0 < labels[rows].sum() < len(rows):
+            if len(rows) >= LEAST_OF_PROJECT and 0 < labels[rows].sum() < len(rows):
                 own = ((2.0, Boosting(trees=150, rate=0.03, leaves=15, least=30)), (1.0, Logistic()))
                 for _, model in own:
                     model.fit(history.iloc[rows], labels[rows])
@@ -302,7 +315,14 @@ class OneEach:
         return by_replacement(self.risk, change, self._typical)
 
 
-def _labels(history: pd.DataFrame, failed: npt.ArrayLike) -> Bools:
+def checked_labels(history: pd.DataFrame, failed: npt.ArrayLike) -> Bools:
+    """Labels to learn from, of shape (n,).
+
+    Raises
+    ------
+    LabError
+        If there is no change, or all failed, or none, or there is not one label for each.
+    """
     labels = np.asarray(failed).astype(np.bool_)
     if len(history) != len(labels):
         raise LabError(f"there are {len(labels)} labels for {len(history)} changes; give one for each")
@@ -361,6 +381,12 @@ class _Projects:
         return np.array([known.get(str(name), np.nan) for name in changes["project"]])
 
 
+def _blend() -> ChangeRisk:
+    from autodev_lab.decisions.recorded.networks import Blend  # it is made of models of this module
+
+    return Blend()
+
+
 MODELS: Mapping[str, Callable[[], ChangeRisk]] = MappingProxyType(
     {
         "published": Published,
@@ -368,6 +394,7 @@ MODELS: Mapping[str, Callable[[], ChangeRisk]] = MappingProxyType(
         "project_lines": ProjectLines,
         "logistic": Logistic,
         "boosting": OneEach,
+        "blend": _blend,
     }
 )
 """Risk models by name."""

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from pydantic import Field, model_validator
 
 from autodev_lab.analysis.estimates import Estimate
 from autodev_lab.analysis.metrics import Endpoint
+from autodev_lab.analysis.recorded_changes import week_of
 from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS
 from autodev_lab.decisions.calibrators import CALIBRATOR_NAMES
 from autodev_lab.decisions.guarantee import Promise
@@ -27,6 +29,7 @@ from autodev_lab.experiments.directory import RunDirectory
 from autodev_lab.experiments.rows import parquet_bytes
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.studies.design import StudyParameters, StudyPlan
+from autodev_lab.experiments.studies.recorded_certificates import FORMS
 from autodev_lab.experiments.studies.recorded_details import details_of
 from autodev_lab.experiments.studies.recorded_labels import Labels
 from autodev_lab.experiments.studies.recorded_policies import (
@@ -55,11 +58,13 @@ _POLICIES: Mapping[str, frozenset[str]] = MappingProxyType(
         "control": frozenset({"order", "of"}),
     }
 )
-_MAY_HAVE: Mapping[str, frozenset[str]] = MappingProxyType({"frozen": frozenset({"others"})})
+_MAY_HAVE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"frozen": frozenset({"others"}), "rolling": frozenset({"others"})}
+)
 """Options beyond those a policy needs: ``others``, to train on other projects' changes too when each is split alone."""
 
 _ORDERS = ("random", "smallest_first")
-_CERTIFIES = ("mature", "young")
+_CERTIFIES = ("mature", "observed", "young")
 _CHANGES = "changes.parquet"
 _RECORDED = (
     "The data have no fix dates, so how long each change was followed is not known: success is recorded success, and a "
@@ -81,8 +86,11 @@ _SCHEMA = rows_schema(
         ("threshold", pa.float64()),
         ("certified_on", pa.float64()),
         ("certified_successes", pa.float64()),
+        *((f"by_{form}", pa.float64()) for form in FORMS),
         ("deployed_alone", pa.float64()),
         ("bug_escaped", pa.float64()),
+        ("deployed_success", pa.float64()),
+        ("block", pa.float64()),
     ]
 )
 
@@ -92,7 +100,10 @@ class RecordedParameters(StudyParameters):
 
     data: str = Field("", description="folder of CSV files, one a project, or the file that `mine` wrote")
     promise: float = Field(0.95, gt=0, lt=1, description="share of what is deployed alone that is to succeed")
-    assurance: float = Field(0.95, gt=0, lt=1, description="confidence of the promise")
+    confidence: float = Field(0.95, gt=0, lt=1, description="confidence of the promise")
+    blocks: Literal["changes", "weeks", "mean_of_weeks"] = Field(
+        "changes", description="what the certificate that decides takes to be exchangeable"
+    )
     train: float = Field(0.6, gt=0, lt=1, description="share of the changes, the earliest, that trains")
     calibrate: float = Field(0.2, gt=0, lt=1, description="share of the changes, the next, that certifies")
     follow_up_days: float = Field(
@@ -221,6 +232,11 @@ class RecordedChangesStudy:
             twin=False,
             deployed_alone=rows["deployed"].where(pooled),
             bug_escaped=(rows["deployed"] * rows["failed"]).where(pooled),
+            # a control deploys shares of changes
+            deployed_success=(1.0 - rows["failed"]).where(
+                pooled & (rows["deployed"] == 1.0) & (options["policy"] != "control")
+            ),
+            block=pd.Series(week_of(rows["time"]), index=rows.index, dtype=np.float64).where(pooled),
         )
         table = pa.Table.from_pandas(rows[_SCHEMA.names], schema=_SCHEMA, preserve_index=False)
         return Measured(table.replace_schema_metadata(None), {"fit_and_decide": [time.perf_counter() - started]})
@@ -269,10 +285,12 @@ def _tried(
 ) -> Judged:
     if options["policy"] == "deploy_all":
         return try_everything(changes, splits)
-    promise = Promise(parameters.promise, parameters.assurance)
+    promise = Promise(parameters.promise, parameters.confidence)
     make = MODELS[str(options["model"])]
     if options["policy"] == "frozen":
-        return try_frozen(changes, splits, make, promise, parameters.calibrator, others=others)
+        return try_frozen(
+            changes, splits, make, promise, parameters.calibrator, others=others, decides=parameters.blocks
+        )
     return try_rolling(
         changes,
         splits,
@@ -286,6 +304,8 @@ def _tried(
             young=options["certify"] == "young",
         ),
         origins=parameters.origins,
+        others=others,
+        decides="observed" if options["certify"] == "observed" else parameters.blocks,
     )
 
 
@@ -310,6 +330,12 @@ def _counted_changes(parameters: RecordedParameters) -> tuple[RecordedChanges, l
         raise LabError(
             f"{parameters.data} leaves {len(frame)} changes with {int(frame['failed'].sum())} failures to count; take "
             "more projects or a shorter follow_up_days"
+        )
+    promise, certifying = Promise(parameters.promise, parameters.confidence), int(parameters.calibrate * len(frame))
+    if certifying < promise.fewest:
+        raise LabError(
+            f"promise {promise.success:g} with confidence {promise.assurance:g} takes {promise.fewest} changes or more "
+            f"that all succeed, and {certifying} certify here; promise less, or give more changes"
         )
     counted = Counter(frame["project"])
     sheet = [

@@ -11,17 +11,18 @@ import pandas as pd
 
 from autodev_lab.analysis.risk_coverage import covering
 from autodev_lab.decisions.calibrators import fit_calibrator
-from autodev_lab.decisions.guarantee import Certificate, FixedSequences, Promise, certify
+from autodev_lab.decisions.guarantee import FixedSequences, Promise
 from autodev_lab.decisions.recorded.features import features_of
 from autodev_lab.decisions.recorded.models import ChangeRisk
-from autodev_lab.experiments.studies.recorded_labels import Labels
+from autodev_lab.experiments.studies.recorded_certificates import FORMS, Certified, certificates_of, project_weeks
+from autodev_lab.experiments.studies.recorded_labels import STARTS, Labels
 
 __all__ = ["Judged", "Splits", "matched_control", "split_by_time", "try_everything", "try_frozen", "try_rolling"]
 
 Floats = npt.NDArray[np.float64]
 Make = Callable[[], ChangeRisk]
 
-_STARTS = (0.2,)
+_OF_CERTIFICATES = ("threshold", "certified_on", "certified_successes", *(f"by_{form}" for form in FORMS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,14 @@ class Judged:
     rows
         ``package``, ``item``, ``time``, ``lines``, ``failed``, ``confidence`` (calibrated), ``deployed``, and the
         certificate that each was deployed under: ``threshold`` (of the confidence before calibration; NaN when nothing
-        was certified), ``certified_on`` (changes above it) and ``certified_successes``.
+        was certified), ``certified_on`` (changes above it) and ``certified_successes``; and what each form of
+        certificate would deploy, ``by_changes`` and so on (`Certified.columns`).
     certificates
         In the order they were issued.
     """
 
     rows: pd.DataFrame
-    certificates: tuple[Certificate, ...]
+    certificates: tuple[Certified, ...]
 
 
 def split_by_time(changes: pd.DataFrame, *, train: float, calibrate: float) -> Splits:
@@ -67,6 +69,7 @@ def try_frozen(
     calibrator: str,
     *,
     others: pd.DataFrame | None = None,
+    decides: str = "changes",
 ) -> Judged:
     """One model from the training part, one certificate from the calibration part, neither changed after that.
 
@@ -78,6 +81,8 @@ def try_frozen(
     ----------
     others
         Changes of other projects; those from before the end of the training part train as well.
+    decides
+        Which of `EXCHANGEABLE` the certificate that decides rests on.
     """
     features = features_of(changes)
     failed = changes["failed"].to_numpy(dtype=np.bool_)
@@ -89,16 +94,7 @@ def try_frozen(
         earlier = others[others["time"] < changes["time"].iloc[splits.calibrate.start]]
         both = pd.concat([known, features_of(earlier)], ignore_index=True)
         model.fit(both, np.concatenate([failed[splits.train], earlier["failed"].to_numpy(dtype=np.bool_)]))
-    return _under(
-        changes.iloc[splits.test],
-        features.iloc[splits.test],
-        model,
-        grid_from=features.iloc[splits.train],
-        certify_on=features.iloc[splits.calibrate],
-        failed=failed[splits.calibrate],
-        promise=promise,
-        calibrator=calibrator,
-    )
+    return _under(changes, splits, features, model, promise=promise, calibrator=calibrator, decides=decides)
 
 
 def try_rolling(
@@ -110,6 +106,8 @@ def try_rolling(
     *,
     labels: Labels,
     origins: int,
+    others: pd.DataFrame | None = None,
+    decides: str = "changes",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Judged:
     """Make model and certificate anew as labels arrive, `origins` times in the test part.
@@ -118,8 +116,16 @@ def try_rolling(
     known when it began, so no change is scored by a model that knew its label. When a piece of the test part begins,
     the scores of earlier pieces whose labels are known by then certify a threshold for it: what is promised is promised
     of this procedure, if its scores mean the same in the next piece as they did in those before.
+
+    Parameters
+    ----------
+    others
+        Changes of other projects, learned from as far as their labels are known.
+    decides
+        Which of `FORMS` the certificate that decides rests on; without dates none is of ``observed``, and changes do.
     """
     features = features_of(changes)
+    lessons = None if others is None else (others, features_of(others))
     times = changes["time"].to_numpy(dtype=np.float64)
     begin = splits.train.stop - splits.train.stop // 4
     before = round(origins * (splits.test.start - begin) / (splits.test.stop - splits.test.start))
@@ -134,59 +140,69 @@ def try_rolling(
         known, failed = labels.to_learn_from(changes, now)
         if failed.any() and not failed.all():
             model = make()
-            model.fit(features.iloc[known], failed)
+            model.fit(*_with_others(features.iloc[known], failed, lessons, labels, now))
             confidence[piece] = 1.0 - model.risk(features.iloc[piece])
         else:  # nothing to tell apart yet: all are as good
             confidence[piece] = 1.0 - (failed.sum() + 1.0) / (len(failed) + 2.0)
         if piece[0] >= splits.test.start:
             scored = np.arange(begin, piece[0])
-            certificate = labels.certify(changes.iloc[scored], confidence[scored], now, promise)
+            past, seen = changes.iloc[scored], confidence[scored]
+            by = labels.certificates(past, seen, now, promise, labels.thresholds(past, seen, now))
+            certified = Certified(by, decides if decides in by else "changes")
             kept, bad = labels.to_learn_from(changes.iloc[scored], now)
             curve = fit_calibrator(calibrator, confidence[scored][kept], ~bad) if len(kept) else None
             asked = confidence[piece]
-            rows = _decided(changes.iloc[piece], asked if curve is None else curve.predict(asked), asked, certificate)
-            found.append(Judged(rows, (certificate,)))
+            rows = _decided(changes.iloc[piece], asked if curve is None else curve.predict(asked), asked, certified)
+            found.append(Judged(rows, (certified,)))
         progress(number + 1, len(pieces))
     rows = pd.concat([one.rows for one in found], ignore_index=True)
     return Judged(rows, tuple(certificate for one in found for certificate in one.certificates))
 
 
+def _with_others(
+    known: pd.DataFrame,
+    failed: npt.NDArray[np.bool_],
+    lessons: tuple[pd.DataFrame, pd.DataFrame] | None,
+    labels: Labels,
+    now: float,
+) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
+    """Features and labels of a project's changes, and of other projects' as far as they are known by now."""
+    if lessons is None:
+        return known, failed
+    changes, features = lessons
+    places, theirs = labels.to_learn_from(changes, now)
+    return pd.concat([known, features.iloc[places]], ignore_index=True), np.concatenate([failed, theirs])
+
+
 def _under(
-    test: pd.DataFrame,
+    changes: pd.DataFrame,
+    splits: Splits,
     features: pd.DataFrame,
     model: ChangeRisk,
     *,
-    grid_from: pd.DataFrame,
-    certify_on: pd.DataFrame,
-    failed: npt.NDArray[np.bool_],
     promise: Promise,
     calibrator: str,
+    decides: str,
 ) -> Judged:
-    grid = FixedSequences.of(1.0 - model.risk(grid_from), coverages=_STARTS)
-    confidence = 1.0 - model.risk(certify_on)
-    certificate = certify(confidence, ~failed, promise, sequences=grid)
-    curve = fit_calibrator(calibrator, confidence, ~failed)
-    asked = 1.0 - model.risk(features)
-    return Judged(_decided(test, curve.predict(asked), asked, certificate), (certificate,))
+    grid = FixedSequences.of(1.0 - model.risk(features.iloc[splits.train]), coverages=STARTS)
+    confidence = 1.0 - model.risk(features.iloc[splits.calibrate])
+    success = ~changes["failed"].to_numpy(dtype=np.bool_)[splits.calibrate]
+    by = certificates_of(confidence, success, project_weeks(changes.iloc[splits.calibrate]), promise, grid)
+    certified = Certified(by, decides)
+    curve = fit_calibrator(calibrator, confidence, success)
+    asked = 1.0 - model.risk(features.iloc[splits.test])
+    return Judged(_decided(changes.iloc[splits.test], curve.predict(asked), asked, certified), (certified,))
 
 
-def _decided(test: pd.DataFrame, confidence: Floats, asked: Floats, certificate: Certificate) -> pd.DataFrame:
-    return _described(test).assign(
-        confidence=confidence,
-        deployed=certificate.deploys(asked).astype(np.float64),
-        threshold=np.nan if certificate.threshold is None else certificate.threshold,
-        certified_on=float(certificate.n),
-        certified_successes=float(certificate.successes),
-    )
+def _decided(test: pd.DataFrame, confidence: Floats, asked: Floats, certified: Certified) -> pd.DataFrame:
+    return _described(test).assign(confidence=confidence, **certified.columns(asked))
 
 
 def try_everything(changes: pd.DataFrame, splits: Splits) -> Judged:
     """Deploy every change; the confidence of all is the share of successes in the calibration part."""
     test = changes.iloc[splits.test]
     share = 1.0 - float(changes["failed"].iloc[splits.calibrate].mean())
-    rows = _described(test).assign(
-        confidence=share, deployed=1.0, threshold=np.nan, certified_on=np.nan, certified_successes=np.nan
-    )
+    rows = _described(test).assign(confidence=share, deployed=1.0, **dict.fromkeys(_OF_CERTIFICATES, np.nan))
     return Judged(rows, ())
 
 
@@ -200,7 +216,7 @@ def matched_control(rows: pd.DataFrame, order: str) -> pd.DataFrame:
         score = np.zeros(len(one)) if order == "random" else one["lines"].to_numpy(dtype=np.float64)
         share = float(one["deployed"].mean())
         parts.append(one.assign(deployed=covering(score, share) * share * len(one) if share else 0.0))
-    unknown = dict.fromkeys(("confidence", "threshold", "certified_on", "certified_successes"), np.nan)
+    unknown = dict.fromkeys(("confidence", *_OF_CERTIFICATES), np.nan)
     return pd.concat(parts).sort_index().assign(**unknown)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from autodev_lab.analysis.claims import STUDY, Judged, judge_all
+from autodev_lab.analysis.claims import STUDY, Claim, Judged, ShareClaim, judge_all
 from autodev_lab.analysis.estimates import Effect, Estimate
 from autodev_lab.analysis.latency import times_as_fast
 from autodev_lab.analysis.study_exhibit import NO_NOISE
@@ -277,20 +278,32 @@ def _verdicts(judged: Sequence[Judged]) -> list[str]:
     lines: list[str] = []
     for one in judged:
         effect, claim = one.effect, one.claim
+        say = functools.partial(percent, signed=not isinstance(claim, ShareClaim))
         lines += [
             "",
             f"{claim.id} ({'confirmatory' if one.confirmatory else 'exploratory'}): {one.ruling.value.upper()}",
             f"  claim: {claim.statement.strip()}",
-            f"  {claim.treatment} against {claim.baseline} in {claim.endpoint}: {percent(effect.estimate)} "
-            f"{ends(effect.low, effect.high)}, threshold {percent(claim.threshold)}, n = {effect.n} in "
-            f"{effect.clusters} package{'s' if effect.clusters != 1 else ''}.",
+            f"  {_compared(claim)}: {say(effect.estimate)} "
+            f"{ends(effect.low, effect.high, say)}, threshold {say(claim.threshold)}, n = {effect.n} in "
+            f"{effect.clusters} {claim.cluster}{'s' if effect.clusters != 1 else ''}.",
             f"  Noise floor: {NO_NOISE}.",
         ]
+        if one.coverage is not None:
+            lines.append(
+                f"  Coverage: {percent(one.coverage.value, signed=False)} of the items were deployed without a human."
+            )
         if effect.why:
             lines.append(f"  No bounded interval: {effect.why}.")
         if one.confirmatory_lost:
             lines.append(f"  Its confirmatory status is lost: {one.confirmatory_lost}.")
     return lines
+
+
+def _compared(claim: Claim) -> str:
+    """What the estimate of a claim is of."""
+    if isinstance(claim, ShareClaim):
+        return f"{claim.endpoint} of {claim.treatment}"
+    return f"{claim.treatment} against {claim.baseline} in {claim.endpoint}"
 
 
 def _tail(summary: Mapping[str, object]) -> list[str]:

@@ -32,7 +32,7 @@ AT: dict[str, object] = {**RELATIVE, "kind": "relative_at", "id": "w", "at": 100
 SHARE: dict[str, object] = {**COMMON, "kind": "share", "id": "s", "treatment": "gate", "threshold": 0.95}
 KEYS = [
     *("id", "kind", "statement", "endpoint", "treatment", "baseline", "threshold", "estimate", "ci", "n", "clusters"),
-    *("p", "p_holm", "method", "coverage", "coverage_ci", "noise_floor", "verdict", "confirmatory"),
+    *("cluster", "p", "p_holm", "method", "coverage", "coverage_ci", "noise_floor", "verdict", "confirmatory"),
     *("confirmatory_lost", "why"),
 ]
 
@@ -225,12 +225,87 @@ def test_the_claims_that_ship_are_those_of_the_lab() -> None:
         "hybrid_beats_keyword": ("study", 0.25),
         "bug_escape_random": ("study", 0.6667),
         "bug_escape_smallest_first": ("study", 0.6667),
+        "recorded_auto_deployment": ("share", 0.95),
         "coordination_without_orchestrator": ("study", -0.05),
         "no_task_lost": ("study", -0.001),
         "scaling_to_twenty": ("study", -0.1),
         "test_selection": ("study", -0.02),
     }
     assert not any(claim.broken_seal for claim in claims.values())
+
+
+OF_A_STUDY: dict[str, object] = {
+    **SHARE,
+    "environment": "study",
+    "endpoint": "deployed_success",
+    "registered": {},
+    "id": "of_a_study",
+}
+
+
+def decided(rng: np.random.Generator, *, success: float, weeks: int = 60, each: int = 15, shared: float = 0.1) -> Any:
+    """Rows of one arm of a study: changes of two projects by weeks that share their luck, two in three deployed."""
+    chance = rng.beta(success * (1 / shared - 1), (1 - success) * (1 / shared - 1), 2 * weeks)
+    block = np.repeat(np.arange(2 * weeks), each)
+    good = (rng.random(len(block)) < chance[block]).astype(float)
+    deployed = rng.random(len(block)) < 2 / 3
+    return pd.DataFrame(
+        {
+            "arm": "gate",
+            "package": np.where(block % 2, "ant", "bee"),
+            "item": np.arange(len(block)),
+            "block": (block // 2).astype(float),
+            "deployed_success": np.where(deployed, good, np.nan),
+        }
+    )
+
+
+def test_a_share_of_a_study_is_over_project_weeks_and_has_no_noise() -> None:
+    claim = parse_claim(OF_A_STUDY)
+    rows = decided(np.random.default_rng(0), success=0.99)
+    judged = judge(claim, rows, confirmatory=False)
+    assert judged.effect.estimate == rows["deployed_success"].mean()
+    assert judged.effect.n == rows["deployed_success"].notna().sum()
+    assert judged.effect.clusters == 120 and judged.as_json()["cluster"] == "project-week"
+    assert judged.coverage is not None
+    assert judged.coverage.value == pytest.approx(rows["deployed_success"].notna().mean())
+    assert (judged.ruling, judged.noise_floor) == (Ruling.SUPPORTED, 0.0)
+    assert list(judged.totals.index) == ["ant", "bee"]
+    (one,) = judge_all(
+        [claim], rows, experiment="made_up", environment="study", configuration_hash="abc", arms=["gate"]
+    )
+    assert not one.confirmatory
+    with pytest.raises(LabError, match="of kind share in environment study"):
+        judge_all([claim], rows, experiment="made_up", environment="repository", configuration_hash="abc")
+
+
+@pytest.mark.parametrize("lacking", ["rows", "deployed"])
+def test_a_share_of_a_study_that_deploys_nothing_is_undecided(lacking: str) -> None:
+    rows = decided(np.random.default_rng(1), success=0.99)
+    rows = rows.iloc[:0] if lacking == "rows" else rows.assign(deployed_success=np.nan)
+    judged = judge(parse_claim(OF_A_STUDY), rows, confirmatory=False)
+    assert judged.ruling is Ruling.UNDECIDED and "deployed nothing" in judged.effect.why
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"endpoint": "correct_at_K"}, {"environment": "repository"}, {"endpoint": "bug_escape"}]
+)
+def test_a_share_names_an_endpoint_of_its_world(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        parse_claim({**OF_A_STUDY, **wrong})
+
+
+def test_a_share_of_a_study_is_wrongly_supported_seldom_and_rightly_often() -> None:
+    """Changes of a project-week are correlated by .1, as is allowed for."""
+    claim, rng = parse_claim(OF_A_STUDY), np.random.default_rng(2)
+    found = {
+        true: sum(
+            judge(claim, decided(rng, success=true), confirmatory=False).ruling is Ruling.SUPPORTED for _ in range(runs)
+        )
+        for true, runs in ((0.95, 100), (0.98, 25))
+    }
+    assert found[0.95] <= 6  # nominal 2.5 %; more than 6 of 100 would come in one run of 200
+    assert found[0.98] >= 20
 
 
 def test_the_name_of_an_endpoint_means_the_same_in_every_study() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -89,3 +91,17 @@ def test_inline_workers_close_their_runner() -> None:
     workers.close()
     assert [job.name for job in heard.done] == ["a", "b"]
     assert runner.closed
+
+
+def test_what_starts_often_starts_light() -> None:
+    """A run starts a process a core, each of which would import these anew; the run itself needs them late or never."""
+    script = (
+        "import sys\n"
+        "heavy = {'lightgbm', 'matplotlib', 'mlflow', 'scipy.optimize', 'scipy.stats', 'sklearn'}\n"
+        "import autodev_lab.experiments.worker\n"
+        "print(sorted({*heavy, 'pandas', 'scipy.special'} & set(sys.modules)))\n"
+        "import autodev_lab.experiments.engine, autodev_lab.experiments.teams\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "[]"]

@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from autodev_lab.analysis.recorded_changes import auc, auc_within, oracle_coverage, policy_figures, worst_window
 from autodev_lab.cli.main import app
-from autodev_lab.decisions.guarantee import Promise
+from autodev_lab.decisions.guarantee import FixedSequences, Promise
 from autodev_lab.decisions.recorded.models import Logistic
 from autodev_lab.decisions.recorded.reading import DAY, MEASURES, read_changes
 from autodev_lab.errors import LabError
 from autodev_lab.experiments import RunResult, run_experiment
+from autodev_lab.experiments.studies.recorded_certificates import certificates_of
 from autodev_lab.experiments.studies.recorded_labels import Labels
 from autodev_lab.experiments.studies.recorded_policies import split_by_time, try_frozen, try_rolling
 
@@ -86,6 +87,45 @@ def test_what_can_be_learned_is_learned_and_keeps_the_promise(result: RunResult)
     assert len(best["certificates"]) == 1 and best["certificates"][0]["threshold"] is not None
 
 
+def test_what_blocks_would_certify_stands_beside_what_changes_do(result: RunResult) -> None:
+    policies = result.summary["details"]["policies"]  # type: ignore[index]
+    for arm in ("project_lines", "boosting"):
+        for one in (policies[arm]["pooled"], *policies[arm]["projects"].values()):
+            forms = one["certified_by"]
+            assert set(forms) == {"changes", "weeks", "mean_of_weeks"}
+            assert (forms["changes"]["coverage"], forms["changes"]["success"]) == (one["coverage"], one["success"])
+            assert forms["weeks"]["coverage"] <= forms["changes"]["coverage"]
+    assert not policies["deploy_all"]["pooled"]["certified_by"]
+    assert "Deployed by what certifies: changes" in result.words
+
+
+def test_the_share_of_successes_is_a_claim_with_its_coverage(result: RunResult) -> None:
+    claims = {one["id"]: one for one in result.summary["claims"]}  # type: ignore[attr-defined]
+    assert set(claims) == {"bug_escape_random", "bug_escape_smallest_first", "recorded_auto_deployment"}
+    one, pooled = claims["recorded_auto_deployment"], result.summary["details"]["policies"]["boosting"]["pooled"]  # type: ignore[index]
+    assert one["estimate"] == pytest.approx(pooled["success"])
+    assert one["coverage"] == pytest.approx(pooled["coverage"])
+    assert one["ci"][0] <= one["estimate"] <= one["ci"][1]
+    assert one["cluster"] == "project-week" and one["clusters"] > 20
+    assert not one["confirmatory"] and one["verdict"] in {"supported", "undecided", "refuted"}
+    assert "deployed_success of boosting" in result.words
+
+
+def test_weeks_that_share_their_luck_certify_nothing_that_is_not_kept() -> None:
+    """Half the weeks are good (100 %) and half bad (89.6 %): 94.8 % in all, and blocks do not take it for more."""
+    rng = np.random.default_rng(3)
+    wrong = {"changes": 0, "weeks": 0, "mean_of_weeks": 0}
+    for _ in range(60):
+        weeks = np.repeat(np.arange(12), 60)
+        success = rng.random(len(weeks)) < np.where(rng.random(12) < 0.5, 1.0, 0.896)[weeks]
+        confidence = np.full(len(weeks), 0.9)
+        grid = FixedSequences((0.5,), (0,))
+        for form, certificate in certificates_of(confidence, success, weeks, Promise(), grid).items():
+            wrong[form] += certificate.threshold is not None
+    assert wrong["weeks"] <= 6 and wrong["mean_of_weeks"] <= 6
+    assert wrong["changes"] > 6, "single changes are not exchangeable here"
+
+
 def test_controls_deploy_as_many_and_let_more_bugs_through(result: RunResult) -> None:
     arms = result.summary["arms"]
     assert isinstance(arms, dict)
@@ -124,6 +164,25 @@ def test_labels_after_the_training_part_and_the_test_labels_move_no_decision(dat
     pd.testing.assert_frame_equal(first.drop(columns="failed"), second.drop(columns="failed"))
 
 
+def test_other_projects_teach_a_rolling_policy_what_was_known_and_no_more(data: Path) -> None:
+    changes = read_changes(data).frame
+    one = changes[changes["project"] == "ant"].reset_index(drop=True)
+    others = changes[changes["project"] == "bee"].reset_index(drop=True)
+    splits = split_by_time(one, train=0.6, calibrate=0.2)
+    labels, now = Labels(dated=False, settle=30 * DAY, horizon=1.0), one["time"].iloc[splits.test.start]
+    late = others["time"] > now - 30 * DAY
+    assert 50 < late.sum() < len(others) - 50
+
+    def confidence(taught: pd.DataFrame | None) -> list[float]:
+        rows = try_rolling(one, splits, Logistic, Promise(), "beta", labels=labels, origins=1, others=taught).rows
+        return [float(value) for value in rows["confidence"]]
+
+    turned = others.assign(failed=others["failed"] ^ late)
+    taught = confidence(others)
+    assert taught == confidence(turned)
+    assert taught != confidence(None)
+
+
 def test_with_dates_nothing_is_learned_before_it_is_known(tmp_path: Path) -> None:
     changes = read_changes(folder(tmp_path / "dated", dated=True)).frame
     splits = split_by_time(changes, train=0.6, calibrate=0.2)
@@ -141,6 +200,37 @@ def test_with_dates_nothing_is_learned_before_it_is_known(tmp_path: Path) -> Non
     pd.testing.assert_frame_equal(first.drop(columns="failed"), second.drop(columns="failed"))
 
 
+def test_thresholds_of_a_rolling_certificate_come_from_changes_that_do_not_certify() -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"project": "ant", "time": np.arange(1000.0) * DAY, "failed": rng.random(1000) < 0.02})
+    frame["known"] = np.nan
+    confidence = rng.random(1000)
+    labels, now = Labels(dated=False, settle=400 * DAY, horizon=1.0), 1000 * DAY
+    grid = labels.thresholds(frame, confidence, now)
+    assert grid is not None and len(grid.starts) == 1
+    assert set(grid.thresholds) <= set(FixedSequences.of(confidence[-399:], coverages=(0.2,)).thresholds)
+    moved = np.where(np.arange(1000) < 600, 0.5, confidence)
+    assert labels.thresholds(frame.assign(failed=True), moved, now) == grid
+    kept = labels.certificates(frame, confidence, now, Promise(), grid)
+    assert kept["changes"].n > 100 and kept["changes"].threshold in grid.thresholds
+    assert Labels(dated=False, settle=50 * DAY, horizon=1.0).thresholds(frame, confidence, now) is None
+
+
+def test_with_dates_young_changes_certify_too_once_delays_are_known() -> None:
+    rng = np.random.default_rng(5)
+    times = np.sort(rng.uniform(0, 2000 * DAY, 3000))
+    failed = rng.random(3000) < 0.02
+    known = np.where(failed, times + rng.exponential(60 * DAY, 3000), np.nan)
+    frame = pd.DataFrame({"project": "ant", "time": times, "failed": failed, "known": known})
+    labels = Labels(dated=True, settle=90 * DAY, horizon=700 * DAY)
+    found = labels.certificates(frame, np.full(3000, 0.9), 2000 * DAY, Promise())
+    assert set(found) == {"changes", "weeks", "mean_of_weeks", "observed"}
+    assert found["observed"].n > found["changes"].n > 1500
+    early = frame[frame["time"] < 300 * DAY]
+    nothing = labels.certificates(early, np.full(len(early), 0.9), 300 * DAY, Promise())
+    assert all(one.threshold is None for one in nothing.values())
+
+
 def test_certifying_on_young_labels_breaks_a_promise_that_mature_ones_keep() -> None:
     rng = np.random.default_rng(0)
     mature, young = [], []
@@ -151,10 +241,10 @@ def test_certifying_on_young_labels_breaks_a_promise_that_mature_ones_keep() -> 
         confidence = rng.choice([0.99, 0.9], n)
         failed = rng.random(n) > confidence - 0.005
         known = np.where(failed, times + rng.uniform(0, 1000 * DAY, n), np.nan)
-        frame = pd.DataFrame({"time": times, "failed": failed, "known": known})
+        frame = pd.DataFrame({"project": "ant", "time": times, "failed": failed, "known": known})
         for kept, is_young in ((mature, False), (young, True)):
             labels = Labels(dated=True, settle=30 * DAY, horizon=1000 * DAY, young=is_young)
-            certificate = labels.certify(frame, confidence, 1500 * DAY, Promise())
+            certificate = labels.certificates(frame, confidence, 1500 * DAY, Promise())["changes"]
             # both together succeed in 94 %, the first alone in 98.5 %
             kept.append(certificate.threshold is not None and certificate.threshold <= 0.9)
     assert not any(mature)
@@ -192,6 +282,9 @@ def test_figures_of_a_policy_by_hand() -> None:
         ({"train": 0.8, "calibrate": 0.19}, "at most 0.95"),
         ({"calibrator": "crystal"}, "platt, isotonic, beta, venn_abers"),
         ({"promise": 1.0}, "promise is 1.0"),
+        ({"confidence": 0}, "confidence is 0"),
+        ({"promise": 0.99, "confidence": 0.99}, "takes 459 changes or more that all succeed, and 280 certify here"),
+        ({"blocks": "days"}, "'changes', 'weeks' or 'mean_of_weeks'"),
         ({"arms": "random"}, "as many changes as boosting, which does not run"),
         ({"colour": "red"}, "'colour'"),
     ],
