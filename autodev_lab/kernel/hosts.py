@@ -87,6 +87,10 @@ class Host:
         """Run `function` inline and resume `cost.seconds` later on this host's clock."""
         return self._runtime.call(function)
 
+    def ask(self, function: Callable[[], tuple[T, Cost]]) -> Coroutine[object, object, tuple[T, Cost]]:
+        """Run `function` as `call` does."""
+        return self._runtime.call(function)
+
     def signal(self) -> VirtualSignal:
         """Make a new, unset signal."""
         return self._runtime.signal()

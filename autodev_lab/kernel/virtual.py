@@ -156,6 +156,10 @@ class VirtualRuntime:
         await _suspend(self._clock + _duration(cost.seconds))
         return result, cost
 
+    def ask(self, function: Callable[[], tuple[T, Cost]]) -> Coroutine[object, object, tuple[T, Cost]]:
+        """Run `function` as `call` does: here nobody really waits for a person."""
+        return self.call(function)
+
     def spawn(self, coroutine: Coroutine[object, object, None], name: str) -> None:
         """Start a coroutine of its own, now or when `run` begins. An exception in it ends `run` with that exception."""
         self._start(coroutine, name)
