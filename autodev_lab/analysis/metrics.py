@@ -32,9 +32,9 @@ __all__ = [
 class Endpoint:
     """A mean over tasks: the column it averages, its unit, how figures call it, and what it can be.
 
-    ``step`` is the smallest step of the column: 1 for what is counted, where no interval is narrower than the few counts
-    that could have gone unseen (`autodev_lab.analysis.effects`); 0 for what is measured, where the spread over packages
-    is all there is to go by.
+    ``step`` is the smallest step of the column. What is counted has 1, and no interval is narrower than the few counts
+    that could have gone unseen (`autodev_lab.analysis.effects`). What is measured has 0: the spread over packages is
+    all there is to go by.
     """
 
     name: str
