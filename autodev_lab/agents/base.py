@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -13,7 +13,7 @@ import numpy as np
 from autodev_lab.agents.asking import Asking
 from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed
-from autodev_lab.protocols import Environment, EventBus, Ledger, LinkedMemory, Runtime, Subscription
+from autodev_lab.protocols import Environment, EventBus, Ledger, LinkedMemory, Runtime
 from autodev_lab.records import Attempt, Change, Claim, Cost, Event, Refusal, Result, Role, Stage, Task, TaskState
 from autodev_lab.workflow import stages_of
 
@@ -129,6 +129,7 @@ class Agent(ABC):
         """Work for ever; the runtime ends it."""
         subscription = self._bus.subscribe((*self._stages, *sorted(self._news)))
         self.runtime.spawn(self._keep_lease(), f"{self.agent_id} lease")
+        patience = self._timing.poll_seconds
         try:
             while True:
                 while (event := await subscription.next(0.0)) is not None:
@@ -136,23 +137,20 @@ class Agent(ABC):
                 claim = await self.look()
                 if claim is not None:
                     await self._work(claim)
-                elif not await self._told_of_work(subscription):
+                    continue
+                looked_at = self.runtime.now()
+                while (event := await subscription.next(patience)) is not None:
+                    await self._notice(event)
+                    if event.stage in self._stages or self.runtime.now() - looked_at >= patience:
+                        break
+                else:  # nothing at all was heard for a while
                     await self.look_around()
         finally:
             subscription.close()
 
-    async def look(self) -> Claim | None:
+    def look(self) -> Coroutine[object, object, Claim | None]:
         """Claim the next task that waits for this agent, or None."""
-        return await self.ledger.claim(self.role, self.agent_id, self._timing.lease_seconds)
-
-    async def _told_of_work(self, subscription: Subscription) -> bool:
-        """Wait until it is worth while to look for work; False when nothing at all was heard for a while."""
-        looked_at, patience = self.runtime.now(), self._timing.poll_seconds
-        while (event := await subscription.next(patience)) is not None:
-            await self._notice(event)
-            if event.stage in self._stages or self.runtime.now() - looked_at >= patience:
-                return True
-        return False
+        return self.ledger.claim(self.role, self.agent_id, self._timing.lease_seconds)
 
     async def _notice(self, event: Event) -> None:
         if event.stage in self._news:
