@@ -71,10 +71,10 @@ class _Model:
 
     def carry_out(self, request: Request, now: float) -> Reply:
         """What a ledger must answer."""
-        if type(request) is Take:
+        if isinstance(request, Take):
             self._expire(now)
             return self._take(request, now)
-        if type(request) is Sweep:
+        if isinstance(request, Sweep):
             return self._expire(now)
         if isinstance(request, Submit) and request.after:
             if request.task_id not in self.states and not self.states.keys() >= set(request.after):

@@ -225,10 +225,8 @@ def _ledger(
     assumed = {name: getattr(_parameters(plan), name) for name in ("one_way_ms", "server_ms")}
     lone = clocks.get(there[1], {})
     if "server_ms" not in lone:
-        words = (
-            "What a command of the ledger costs was not measured in this run, for want of a redis-server or redis-py."
-        )
-        return {"assumed": assumed, "measured": None, "efficiency": {}}, [words]
+        why = "What a command of the ledger costs was not measured in this run: no redis-server, or no redis-py."
+        return {"assumed": assumed, "measured": None, "efficiency": {}}, [why]
     costs = {name: mean_estimate(lone[name]) for name in _COSTS}
     words = [
         "A command of the ledger, measured in this run on a redis-server of its own: "
