@@ -13,10 +13,12 @@ from enum import Enum
 from autodev_lab.ledger.transition import Answer, Complete, Fail, Renew, Submit
 from autodev_lab.protocols import Ledger
 from autodev_lab.records import Claim, HumanAnswer, Refusal, Result, Role, Stage, Task, TaskState
+from autodev_lab.records.quick_init import quick_init
 
 __all__ = ["Call", "Pending", "Reply", "Request", "Sweep", "Take", "WatchedLedger"]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Take:
     """A claim of whatever waits for a role."""

@@ -53,22 +53,23 @@ class Link:
 
     def loses(self, what: Loss) -> bool:
         """Whether a command, or an answer, that passes now is lost."""
+        now = self._now()
         for partition in self._partitions:
-            if partition.lost is what and self._open(partition):
+            if partition.lost is what and partition.start <= now < partition.start + partition.seconds:
                 self._lost(partition.host, f"lost {what}")
                 return True
         return False
 
     def cut(self) -> bool:
         """Whether a message of the bus that comes now is lost."""
+        if self.whole:
+            return False
+        now = self._now()
         for partition in self._partitions:
-            if self._open(partition):
+            if partition.start <= now < partition.start + partition.seconds:
                 self._lost(partition.host, "missed messages")
                 return True
         return False
-
-    def _open(self, partition: Partition) -> bool:
-        return partition.start <= self._now() < partition.start + partition.seconds
 
 
 class RemoteLedger:
