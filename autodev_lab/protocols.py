@@ -112,6 +112,10 @@ class Runtime(Protocol):
         """Run a plain function. Virtual: inline, resuming at now + cost.seconds. Live: in a worker thread."""
         ...
 
+    async def ask(self, function: Callable[[], tuple[T, Cost]]) -> tuple[T, Cost]:
+        """As `call`, for a function that may wait for a person. Live: `run` does not wait for it when it ends."""
+        ...
+
     def spawn(self, coroutine: Coroutine[object, object, None], name: str) -> None:
         """Start a coroutine of its own. An exception in it ends `run` with that exception."""
         ...

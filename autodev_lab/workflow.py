@@ -6,6 +6,7 @@ completions that the table does not allow.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -51,6 +52,7 @@ TERMINAL_STAGES: frozenset[Stage] = frozenset(set(Stage) - set(NEXT_STAGES))
 """Stages after which nobody acts any more."""
 
 
+@functools.cache
 def stages_of(role: Role) -> tuple[Stage, ...]:
     """Stages on which a role acts, in workflow order.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -33,7 +33,8 @@ class Timing:
     lease_seconds
         A claim's time limit; it is renewed at a third of it while the agent lives.
     poll_seconds
-        Longest wait for a wake-up. Wake-ups may be lost, so this bounds how late an agent can be.
+        Longest wait for a wake-up. Wake-ups may be lost, so this bounds how late an idle agent can be: one that hears
+        nothing looks after so long, one that hears only news of other work after less than twice as long.
     """
 
     lease_seconds: float = 900.0
@@ -69,6 +70,10 @@ class Agent(ABC):
     them in `perceive`. The loop is the same for all: take note of events, claim a task that waits for this role, act,
     complete. A refused completion means that somebody else took over after the lease ran out; the work is dropped.
 
+    An event of a stage on which nobody here acts cannot have made work: a ledger tells of every task that can be
+    claimed, or claimed again, under the stage it is at. So an idle agent looks for work when it hears of some, and when
+    it has not looked for `Timing.poll_seconds`, since any event may have been lost.
+
     Parameters
     ----------
     agent_id
@@ -91,6 +96,8 @@ class Agent(ABC):
         self._timing = surroundings.timing
         self._seed = surroundings.seed
         self._running: Claim | None = None
+        self._stages: Sequence[Stage] = stages_of(self.role)
+        self._news = self.listens
 
     @abstractmethod
     async def act(self, claim: Claim) -> Move:
@@ -120,24 +127,33 @@ class Agent(ABC):
 
     async def run(self) -> None:
         """Work for ever; the runtime ends it."""
-        subscription = self._bus.subscribe((*stages_of(self.role), *sorted(self.listens)))
+        subscription = self._bus.subscribe((*self._stages, *sorted(self._news)))
         self.runtime.spawn(self._keep_lease(), f"{self.agent_id} lease")
+        patience = self._timing.poll_seconds
         try:
             while True:
                 while (event := await subscription.next(0.0)) is not None:
                     await self._notice(event)
-                claim = await self.ledger.claim(self.role, self.agent_id, self._timing.lease_seconds)
+                claim = await self.look()
                 if claim is not None:
                     await self._work(claim)
-                elif (event := await subscription.next(self._timing.poll_seconds)) is not None:
+                    continue
+                looked_at = self.runtime.now()
+                while (event := await subscription.next(patience)) is not None:
                     await self._notice(event)
-                else:
+                    if event.stage in self._stages or self.runtime.now() - looked_at >= patience:
+                        break
+                else:  # nothing at all was heard for a while
                     await self.look_around()
         finally:
             subscription.close()
 
+    def look(self) -> Coroutine[object, object, Claim | None]:
+        """Claim the next task that waits for this agent, or None."""
+        return self.ledger.claim(self.role, self.agent_id, self._timing.lease_seconds)
+
     async def _notice(self, event: Event) -> None:
-        if event.stage in self.listens:
+        if event.stage in self._news:
             await self.perceive(event)
 
     async def _work(self, claim: Claim) -> None:

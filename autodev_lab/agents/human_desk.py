@@ -13,13 +13,17 @@ from autodev_lab.records import Claim, Decision, EscalationLevel, HumanAnswer, R
 __all__ = ["HumanDesk"]
 
 _DESK = "human-desk"
-_PATIENCE_SECONDS = 86_400.0
+_POLLS_A_LEASE = 3.0
+_RENEWED_AT = 0.25
 
 _URGENCY = {EscalationLevel.IMMEDIATE: 0, EscalationLevel.HIGH_PRIORITY: 1, None: 2}
 
 
 class HumanDesk:
     """Puts every escalated task before the human once and hands the answer to the ledger.
+
+    It holds what it asks about by leases that it renews for as long as it lives, so that the escalations of a desk that
+    died are soon asked by another. An answer needs no lease: the first that arrives counts.
 
     Parameters
     ----------
@@ -30,7 +34,8 @@ class HumanDesk:
     desk_id
         Under which the desk claims; desks that may be there at the same time need one each.
     patience_seconds
-        How long an escalation that this desk took is kept from other desks, should this one fall silent.
+        How long an escalation that this desk took is kept from other desks, should this one fall silent. None: a lease
+        of the surroundings' timing, but three polls at least, for that is when it is renewed.
     answer_within_seconds
         How long an escalation waits for its answer, from when it was escalated. Then its change is declined, and
         recorded as expired: it is not deployed, and nothing is learned from it. An answer that comes later, or at that
@@ -51,7 +56,7 @@ class HumanDesk:
         human: Human,
         *,
         desk_id: str = _DESK,
-        patience_seconds: float = _PATIENCE_SECONDS,
+        patience_seconds: float | None = None,
         answer_within_seconds: float | None = None,
         at_once: int | None = None,
     ) -> None:
@@ -62,13 +67,17 @@ class HumanDesk:
         self._runtime = surroundings.runtime
         self._ledger = surroundings.ledger
         self._bus = surroundings.bus
-        self._poll_seconds = surroundings.timing.poll_seconds
+        timing = surroundings.timing
+        if patience_seconds is None:
+            patience_seconds = max(timing.lease_seconds, _POLLS_A_LEASE * timing.poll_seconds)
+        self._patience_seconds = patience_seconds
+        self._poll_seconds = min(timing.poll_seconds, self._patience_seconds / _POLLS_A_LEASE)
         self._human = human
         self._desk_id = desk_id
-        self._patience_seconds = patience_seconds
         self._within = answer_within_seconds
         self._at_once = math.inf if at_once is None else at_once
         self._waiting: dict[str, float] = {}  # task and the moment at which it expires
+        self._held: dict[str, tuple[Claim, float]] = {}  # and the moment at which its lease was taken or renewed
         self._queue: list[tuple[int, float, int, TaskState]] = []
         self._queued = 0
         self._asked = 0
@@ -79,6 +88,7 @@ class HumanDesk:
         subscription = self._bus.subscribe((Stage.ESCALATED,))
         try:
             while True:
+                await self._renew()
                 while (
                     claim := await self._ledger.claim(Role.HUMAN, self._desk_id, self._patience_seconds)
                 ) is not None:
@@ -88,8 +98,18 @@ class HumanDesk:
         finally:
             subscription.close()
 
+    async def _renew(self) -> None:
+        for task_id, (claim, since) in tuple(self._held.items()):
+            if self._runtime.now() - since >= _RENEWED_AT * self._patience_seconds:
+                renewed = await self._ledger.renew(claim, self._patience_seconds)
+                if isinstance(renewed, Claim):
+                    self._held[task_id] = renewed, self._runtime.now()
+                else:  # it ran out, and is claimed again in a moment, or has been answered
+                    self._held.pop(task_id, None)
+
     def _put(self, claim: Claim) -> None:
         state = claim.state
+        self._held[state.task.id] = claim, self._runtime.now()
         if state.task.id in self._waiting:
             return
         # by the ledger's clock alone: this machine's may be another
@@ -119,20 +139,24 @@ class HumanDesk:
                 self._runtime.spawn(self._ask(state), f"human {state.task.id}")
 
     async def _ask(self, state: TaskState) -> None:
-        answer, _ = await self._runtime.call(lambda: self._human.answer(state))
+        answer, _ = await self._runtime.ask(lambda: self._human.answer(state))
         self.minutes += answer.cost
         self._asked -= 1
         self._ask_next()
         if self._in_time(state):
             await self._ledger.answer(answer)
-            self._waiting.pop(state.task.id, None)
+            self._forget(state.task.id)
 
     async def _expire(self, state: TaskState, within: float, left: float, deadline: float) -> None:
         await self._runtime.sleep(left)
         if self._waiting.get(state.task.id) == deadline:  # the same task may have been escalated again since
             reason = f"nobody answered within {within:g} s"
             await self._ledger.answer(HumanAnswer(state.task.id, False, within, 0.0, reason, expired=True))
-            self._waiting.pop(state.task.id, None)
+            self._forget(state.task.id)
+
+    def _forget(self, task_id: str) -> None:
+        self._waiting.pop(task_id, None)
+        self._held.pop(task_id, None)
 
     def _in_time(self, state: TaskState) -> bool:
         """Whether an escalation still waits for its answer."""

@@ -43,7 +43,8 @@ def relative_effect(
     test
         Whose inversion the interval is.
     unit
-        The smallest step of a total: 1 for counts.
+        The smallest step of a total: 1 for counts, 0 for what is measured and not counted (a share of time, say), where
+        the spread over clusters is all there is to go by.
 
     Raises
     ------

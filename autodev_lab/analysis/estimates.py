@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
-__all__ = ["Effect", "Estimate", "Floats"]
+__all__ = ["Effect", "Estimate", "Floats", "mean_estimate"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,3 +38,20 @@ class Effect:
     n: int
     clusters: int
     why: str = ""
+
+
+def mean_estimate(values: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Mean of independent measurements with a t interval; unbounded with one.
+
+    Examples
+    --------
+    >>> found = mean_estimate([0.2, 0.3, 0.25])
+    >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
+    (0.25, 0.126, 0.374)
+    """
+    array = np.asarray(values, dtype=np.float64)
+    count, mean = len(array), float(array.mean())
+    if count < 2:
+        return Estimate(mean, -math.inf, math.inf, count, count)
+    reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * float(array.std(ddof=1)) / math.sqrt(count)
+    return Estimate(mean, mean - reach, mean + reach, count, count)

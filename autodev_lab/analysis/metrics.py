@@ -30,13 +30,19 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A mean over tasks: the column it averages, its unit, how figures call it, and what it can be."""
+    """A mean over tasks: the column it averages, its unit, how figures call it, and what it can be.
+
+    ``step`` is the smallest step of the column. What is counted has 1, and no interval is narrower than the few counts
+    that could have gone unseen (`autodev_lab.analysis.effects`). What is measured has 0: the spread over packages is
+    all there is to go by.
+    """
 
     name: str
     column: str
     unit: str
     label: str
     bounds: tuple[float, float] = (0.0, math.inf)
+    step: float = 1.0
 
 
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(

@@ -32,8 +32,8 @@ _COORDINATION = (
     Endpoint("operations", "operations", _A_TASK, "operations of the ledger or the store"),
     Endpoint("empty_claims", "empty_claims", _A_TASK, "claims that found nothing"),
     Endpoint("refused", "refused", _A_TASK, "refused completions"),
-    Endpoint("idle_saturated", "idle_saturated", _SHARE_OF_TIME, "idle, all tasks at once", (0.0, 1.0)),
-    Endpoint("idle_loaded", "idle_loaded", _SHARE_OF_TIME, "idle, tasks as they arrive", (0.0, 1.0)),
+    Endpoint("idle_saturated", "idle_saturated", _SHARE_OF_TIME, "idle, all tasks at once", (0.0, 1.0), 0.0),
+    Endpoint("idle_loaded", "idle_loaded", _SHARE_OF_TIME, "idle, tasks as they arrive", (0.0, 1.0), 0.0),
     Endpoint("kept", "kept", "tasks a run", "tasks finished with a process killed"),
     Endpoint("lost", "lost", "tasks a run", "tasks lost with a process killed"),
     Endpoint("unfinished", "unfinished", "tasks a run", "tasks not finished with a process killed"),
@@ -46,12 +46,12 @@ _SCALING = (
     Endpoint("rate_1s", "rate_1s", _A_HEAD, "throughput a head, steps of 1 s"),
     Endpoint("rate_100ms", "rate_100ms", _A_HEAD, "throughput a head, steps of 100 ms"),
     Endpoint("rate_10ms", "rate_10ms", _A_HEAD, "throughput a head, steps of 10 ms"),
-    Endpoint("idle", "idle", _SHARE_OF_TIME, "idle, steps as measured", (0.0, 1.0)),
+    Endpoint("idle", "idle", _SHARE_OF_TIME, "idle, steps as measured", (0.0, 1.0), 0.0),
     Endpoint("operations_a_task", "operations", _A_TASK, "operations of the ledger, steps as measured"),
     Endpoint("empty_claims_a_task", "empty_claims", _A_TASK, "claims that found nothing, steps as measured"),
     Endpoint("step_seconds", "step_seconds", "seconds", "mean of a step, as measured"),
 )
-_PROCESSES = (Endpoint("predicted_share", "predicted_share", _SHARE_OF_TIME, "at work, as foretold", (0.0, 1.0)),)
+_PROCESSES = (Endpoint("predicted_share", "predicted_share", _SHARE_OF_TIME, "at work, as foretold", (0.0, 1.0), 0.0),)
 
 DEPLOYED_SUCCESS = "deployed_success"
 """The endpoint of a claim about the share of successes of what an arm of a study deploys; other items have none."""

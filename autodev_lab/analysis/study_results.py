@@ -121,7 +121,10 @@ def compare_arms(outcomes: pd.DataFrame, treatment: str, baseline: str, endpoint
     paired = paired_items(outcomes, treatment, baseline, endpoint.column)
     totals = paired.groupby("package", sort=True)[["treatment", "baseline"]].sum()
     effect = relative_effect(
-        totals["treatment"].to_numpy(dtype=np.float64), totals["baseline"].to_numpy(dtype=np.float64), n=len(paired)
+        totals["treatment"].to_numpy(dtype=np.float64),
+        totals["baseline"].to_numpy(dtype=np.float64),
+        n=len(paired),
+        unit=endpoint.step,
     )
     return Contrast(treatment, baseline, endpoint.name, effect)
 

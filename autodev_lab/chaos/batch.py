@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -70,7 +71,7 @@ def run_batch(seed: int, indices: Iterable[int], disable: Mechanism | None = Non
     (3, 0)
     """
     tally = Tally()
-    with quiet_agents():
+    with quiet_agents(), _uncollected():
         for index in indices:
             run = run_schedule(draw_schedule(seed, index, disable))
             tally.schedules += 1
@@ -95,3 +96,15 @@ def quiet_agents() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the cyclic collector away: it would walk all modules again and again, and a schedule leaves no cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

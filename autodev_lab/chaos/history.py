@@ -13,10 +13,12 @@ from enum import Enum
 from autodev_lab.ledger.transition import Answer, Complete, Fail, Renew, Submit
 from autodev_lab.protocols import Ledger
 from autodev_lab.records import Claim, HumanAnswer, Refusal, Result, Role, Stage, Task, TaskState
+from autodev_lab.records.quick_init import quick_init
 
 __all__ = ["Call", "Pending", "Reply", "Request", "Sweep", "Take", "WatchedLedger"]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Take:
     """A claim of whatever waits for a role."""
@@ -30,6 +32,8 @@ class Take:
 class Sweep:
     """A call for the expiry of all leases that have run out."""
 
+
+_SWEEP = Sweep()
 
 Request = Submit | Take | Renew | Complete | Fail | Answer | Sweep
 """What can be asked of a ledger through its protocol."""
@@ -88,6 +92,7 @@ class WatchedLedger:
         self._now = now
         self._history = history
         self._caller = caller
+        self._take: Take | None = None  # whoever looks for work asks the same again and again
 
     def _heard(self, request: Request) -> Call:
         call = Call(self._now(), self._caller, request)
@@ -103,7 +108,10 @@ class WatchedLedger:
 
     async def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Claim | None:
         """See `Ledger`."""
-        call = self._heard(Take(role, agent_id, lease_seconds))
+        take = self._take
+        if take is None or take.role is not role or take.agent_id != agent_id or take.lease_seconds != lease_seconds:
+            take = self._take = Take(role, agent_id, lease_seconds)
+        call = self._heard(take)
         call.reply = reply = await self._ledger.claim(role, agent_id, lease_seconds)
         call.next_place = len(self._history)
         return reply
@@ -137,7 +145,7 @@ class WatchedLedger:
 
     async def expire(self) -> int:
         """See `Ledger`."""
-        call = self._heard(Sweep())
+        call = self._heard(_SWEEP)
         call.reply = reply = await self._ledger.expire()
         call.next_place = len(self._history)
         return reply

@@ -7,7 +7,7 @@ whose answer was lost arrives a second time after it took effect. That nothing h
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from autodev_lab.kernel.faults import Loss, MessageDelay, MessageLoss, MessageRepeat, Partition
 from autodev_lab.kernel.virtual import VirtualRuntime
@@ -19,6 +19,7 @@ from autodev_lab.workflow import TERMINAL_STAGES
 __all__ = ["CarelessBus", "Link", "LinkedBus", "MessageFault", "RemoteLedger"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 MessageFault = MessageLoss | MessageRepeat | MessageDelay
 
@@ -52,22 +53,23 @@ class Link:
 
     def loses(self, what: Loss) -> bool:
         """Whether a command, or an answer, that passes now is lost."""
+        now = self._now()
         for partition in self._partitions:
-            if partition.lost is what and self._open(partition):
+            if partition.lost is what and partition.start <= now < partition.start + partition.seconds:
                 self._lost(partition.host, f"lost {what}")
                 return True
         return False
 
     def cut(self) -> bool:
         """Whether a message of the bus that comes now is lost."""
+        if self.whole:
+            return False
+        now = self._now()
         for partition in self._partitions:
-            if self._open(partition):
+            if partition.start <= now < partition.start + partition.seconds:
                 self._lost(partition.host, "missed messages")
                 return True
         return False
-
-    def _open(self, partition: Partition) -> bool:
-        return partition.start <= self._now() < partition.start + partition.seconds
 
 
 class RemoteLedger:
@@ -88,57 +90,59 @@ class RemoteLedger:
         self._ledger = ledger
         self._link = link
 
-    async def _send(self, command: Callable[[], Coroutine[object, object, T]]) -> T:
+    async def _send(
+        self, command: Callable[P, Coroutine[object, object, T]], *arguments: P.args, **named: P.kwargs
+    ) -> T:
         sleep, link = self._runtime.sleep, self._link
         while True:
             if link.whole or not link.loses(Loss.COMMANDS):
-                answer = await command()
+                answer = await command(*arguments, **named)
                 if link.whole or not link.loses(Loss.ANSWERS):
                     await sleep(ANSWER_SECONDS)
                     return answer
             await sleep(TIMEOUT_SECONDS)
 
-    async def submit(self, task: Task, after: Sequence[str] = ()) -> Refusal | None:
+    def submit(self, task: Task, after: Sequence[str] = ()) -> Coroutine[object, object, Refusal | None]:
         """See `Ledger`."""
-        return await self._send(lambda: self._ledger.submit(task, after))
+        return self._send(self._ledger.submit, task, after)
 
-    async def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Claim | None:
+    def claim(self, role: Role, agent_id: str, lease_seconds: float) -> Coroutine[object, object, Claim | None]:
         """See `Ledger`."""
-        return await self._send(lambda: self._ledger.claim(role, agent_id, lease_seconds))
+        return self._send(self._ledger.claim, role, agent_id, lease_seconds)
 
-    async def renew(self, claim: Claim, lease_seconds: float) -> Claim | Refusal:
+    def renew(self, claim: Claim, lease_seconds: float) -> Coroutine[object, object, Claim | Refusal]:
         """See `Ledger`."""
-        return await self._send(lambda: self._ledger.renew(claim, lease_seconds))
+        return self._send(self._ledger.renew, claim, lease_seconds)
 
-    async def complete(
+    def complete(
         self, claim: Claim, stage: Stage, result: Result, follow_up: Task | None = None
-    ) -> Refusal | None:
+    ) -> Coroutine[object, object, Refusal | None]:
         """See `Ledger`."""
-        return await self._send(lambda: self._ledger.complete(claim, stage, result, follow_up))
+        return self._send(self._ledger.complete, claim, stage, result, follow_up)
 
-    async def fail(self, claim: Claim, reason: str) -> Refusal | None:
+    def fail(self, claim: Claim, reason: str) -> Coroutine[object, object, Refusal | None]:
         """See `Ledger`."""
-        return await self._send(lambda: self._ledger.fail(claim, reason))
+        return self._send(self._ledger.fail, claim, reason)
 
-    async def expire(self) -> int:
+    def expire(self) -> Coroutine[object, object, int]:
         """See `Ledger`."""
-        return await self._send(self._ledger.expire)
+        return self._send(self._ledger.expire)
 
-    async def answer(self, answer: HumanAnswer) -> Refusal | None:
+    def answer(self, answer: HumanAnswer) -> Coroutine[object, object, Refusal | None]:
         """See `Ledger`."""
-        return await self._send(lambda: self._ledger.answer(answer))
+        return self._send(self._ledger.answer, answer)
 
-    async def state(self, task_id: str) -> TaskState | None:
+    def state(self, task_id: str) -> Coroutine[object, object, TaskState | None]:
         """See `Ledger`."""
-        return await self._send(lambda: self._ledger.state(task_id))
+        return self._send(self._ledger.state, task_id)
 
-    async def open_count(self) -> int:
+    def open_count(self) -> Coroutine[object, object, int]:
         """See `Ledger`."""
-        return await self._send(self._ledger.open_count)
+        return self._send(self._ledger.open_count)
 
-    async def states(self) -> tuple[TaskState, ...]:
+    def states(self) -> Coroutine[object, object, tuple[TaskState, ...]]:
         """See `Ledger`."""
-        return await self._send(self._ledger.states)
+        return self._send(self._ledger.states)
 
 
 class CarelessBus(InMemoryEventBus):
@@ -182,6 +186,12 @@ class CarelessBus(InMemoryEventBus):
                     continue
             self._arrive(subscription, event)
 
+    def forget(self) -> None:
+        """Let go of all subscribers and of whoever is told of faults, at the end of a world."""
+        self.links.clear()
+        self._subscriptions.clear()
+        self._struck = _nobody
+
     async def _later(self, subscription: InMemorySubscription, event: Event, seconds: float) -> None:
         await self.runtime.sleep(seconds)
         self._arrive(subscription, event)
@@ -189,6 +199,10 @@ class CarelessBus(InMemoryEventBus):
     def _arrive(self, subscription: InMemorySubscription, event: Event) -> None:
         if not self.links[subscription][1].cut():
             subscription.deliver(event)
+
+
+def _nobody(fault: MessageFault, host: str, event: Event) -> None:
+    """Nothing strikes a world that has ended."""
 
 
 class LinkedBus:

@@ -12,6 +12,7 @@ from autodev_lab.errors import LabError
 from autodev_lab.files import stable_seed, write_atomic
 from autodev_lab.kernel.faults import Fault, FaultMix, draw_faults
 from autodev_lab.records import Role
+from autodev_lab.records.quick_init import quick_init
 
 __all__ = ["Mechanism", "Member", "Schedule", "TaskPlan", "draw_schedule", "read_schedule", "write_schedule"]
 
@@ -37,6 +38,7 @@ class Mechanism(StrEnum):
     DEDUP = "dedup"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
     """A task of the world: when it comes, how urgent it is, and the tasks it waits for, which come before it."""
@@ -47,6 +49,7 @@ class TaskPlan:
     after: tuple[str, ...] = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Member:
     """An agent of the world; the human role is the desk. Its incarnations are ``name``, ``name.2``, ``name.3`` ..."""

@@ -14,6 +14,7 @@ from autodev_lab.agents import Agent, Move, Surroundings
 from autodev_lab.protocols import Ledger, Runtime
 from autodev_lab.records import Claim, Cost, HumanAnswer, Plan, Role, Stage, Task, TaskKind, TaskState
 from autodev_lab.simulation import chance
+from autodev_lab.workflow import TERMINAL_STAGES
 
 __all__ = ["WORKERS", "ScriptedAgent", "ScriptedHuman", "submit_all", "task_of"]
 
@@ -80,6 +81,7 @@ class _Architect(ScriptedAgent):
 
 class _Developer(ScriptedAgent):
     role: ClassVar[Role] = Role.DEVELOPER
+    listens: ClassVar[frozenset[Stage]] = TERMINAL_STAGES
 
 
 class _Tester(ScriptedAgent):
@@ -92,6 +94,7 @@ class _Reviewer(ScriptedAgent):
 
 class _Deployer(ScriptedAgent):
     role: ClassVar[Role] = Role.DEPLOYER
+    listens: ClassVar[frozenset[Stage]] = TERMINAL_STAGES
 
 
 class _Monitor(ScriptedAgent):

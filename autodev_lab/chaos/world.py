@@ -26,10 +26,11 @@ from autodev_lab.kernel.faults import (
     Pause,
     SkewedClock,
 )
-from autodev_lab.kernel.hosts import Host
+from autodev_lab.kernel.hosts import Host, SoundHost
 from autodev_lab.kernel.virtual import VirtualRuntime
 from autodev_lab.memory import InMemoryMemory
 from autodev_lab.records import Event, Role, TaskState
+from autodev_lab.records.quick_init import quick_init
 
 __all__ = ["Incident", "ScheduleRun", "run_schedule"]
 
@@ -37,10 +38,11 @@ SETTLE_SECONDS = 3000.0
 """Virtual seconds after the last fault within which every task must have ended."""
 
 _TIMING = Timing(lease_seconds=LEASE_SECONDS, poll_seconds=30.0)
-_DESK_PATIENCE_SECONDS = 50.0
+_DESK_PATIENCE_SECONDS = 90.0
 _LINGER_SECONDS = 5.0
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Incident:
     """A fault at the moment it struck.
@@ -92,7 +94,7 @@ class ScheduleRun:
 
     def counts(self) -> Counter[str]:
         """How many faults of each kind struck."""
-        return Counter(incident.kind for incident in self.incidents)
+        return Counter([incident.kind for incident in self.incidents])
 
 
 def run_schedule(schedule: Schedule, make_ledger: LedgerMaker | None = None) -> ScheduleRun:
@@ -167,6 +169,9 @@ class _World:
         finally:
             for host in self._hosts:
                 host.close()
+            self._hosts.clear()  # they, the links and the bus know this world, and would wait for the cyclic collector
+            self._links.clear()
+            self._bus.forget()
         ended_at, max_tries = self._runtime.now(), self._schedule.max_tries
         violations = check_history(self._history, states, ended_at, max_tries=max_tries)
         if not violations:
@@ -208,10 +213,12 @@ class _World:
         self._incarnations[name] += 1
         number = self._incarnations[name]
         agent_id = name if number == 1 or self._schedule.disable is Mechanism.UNIQUE_ID else f"{name}.{number}"
-        strikes = self._strikes.get(name, {})
-        host = Host(
-            self._runtime, agent_id, strikes, self._clocks.get(name), functools.partial(self._struck, member), steps
-        )
+        strikes, clock = self._strikes.get(name), self._clocks.get(name)
+        if strikes or clock is not None:
+            struck = functools.partial(self._struck, member)
+            host = Host(self._runtime, agent_id, strikes, clock, struck, steps)
+        else:
+            host = SoundHost(self._runtime, agent_id)
         self._hosts.append(host)
         link = self._links[name]
         ledger = RemoteLedger(host, WatchedLedger(self._ledger, self._runtime.now, self._history, agent_id), link)

@@ -14,6 +14,7 @@ from autodev_lab.cli import mine as mine_command
 from autodev_lab.cli import patterns as patterns_command
 from autodev_lab.cli import power as power_command
 from autodev_lab.cli import processes as processes_command
+from autodev_lab.cli import release as release_command
 from autodev_lab.cli import report as report_command
 from autodev_lab.cli import rerun as rerun_command
 from autodev_lab.cli import run as run_command
@@ -50,6 +51,7 @@ app.command("agent")(told(processes_command.agent))
 app.command("shards")(told(processes_command.shards))
 app.command("up")(told(processes_command.up))
 app.command("status")(told(processes_command.status))
+app.command("release")(told(release_command.release))
 app.add_typer(cache_command.app, name="cache")
 app.add_typer(config_command.app, name="config")
 app.command("init-r2r")(told(init_r2r_command.init_r2r))

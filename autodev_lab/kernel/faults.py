@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from autodev_lab.records.quick_init import quick_init
+
 __all__ = [
     "Crash",
     "Fault",
@@ -34,6 +36,7 @@ class Loss(StrEnum):
     ANSWERS = "answers"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Crash:
     """A host dies at its `step`-th step, at whatever await it stands; nothing of it is cleaned up.
@@ -54,6 +57,7 @@ class Crash:
     kind: Literal["crash"] = "crash"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Pause:
     """A host stands still at its `step`-th step for `seconds` and then goes on as if nothing had been.
@@ -75,6 +79,7 @@ class Pause:
     kind: Literal["pause"] = "pause"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Partition:
     """Between `start` and `start` + `seconds`, commands or answers between a host and the ledger are lost.
@@ -89,6 +94,7 @@ class Partition:
     kind: Literal["partition"] = "partition"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class SkewedClock:
     """A host's clock shows ``offset + rate * seconds``; all its timers run at that rate."""
@@ -103,6 +109,7 @@ class SkewedClock:
             raise ValueError(f"a clock's rate must be more than 0 and less than a million, not {self.rate!r}")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class MessageLoss:
     """The bus loses its `message`-th delivery (counted from 1, over all subscribers)."""
@@ -111,6 +118,7 @@ class MessageLoss:
     kind: Literal["message loss"] = "message loss"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class MessageRepeat:
     """The bus makes its `message`-th delivery twice, the second time `seconds` later."""
@@ -120,6 +128,7 @@ class MessageRepeat:
     kind: Literal["message repeat"] = "message repeat"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class MessageDelay:
     """The bus makes its `message`-th delivery `seconds` late; what was published later may come first."""

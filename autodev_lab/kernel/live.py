@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -46,9 +47,10 @@ class AsyncioSignal:
 
 
 class AsyncioRuntime:
-    """Clock, sleep, spawn and call on asyncio. `call` runs the function in a worker thread.
+    """Clock, sleep, spawn and call on asyncio. `call` and `ask` run the function in a worker thread.
 
     A function that a worker thread is running cannot be stopped: `run` returns, or passes Ctrl-C on, once it has ended.
+    What `ask` runs is left behind instead: nobody may be there to answer, and it holds nothing that must be cleaned up.
 
     Examples
     --------
@@ -81,6 +83,33 @@ class AsyncioRuntime:
     async def call(self, function: Callable[[], tuple[T, Cost]]) -> tuple[T, Cost]:
         """Run `function` in a worker thread; its cost is reported, not slept."""
         return await asyncio.to_thread(function)
+
+    async def ask(self, function: Callable[[], tuple[T, Cost]]) -> tuple[T, Cost]:
+        """Run `function`, which may wait for a person, in a thread that the end of `run` and of Python leaves alone."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[T, Cost]] = loop.create_future()
+        context = contextvars.copy_context()
+
+        def tell(result: tuple[T, Cost] | None, error: BaseException | None) -> None:
+            if answer.done():
+                return
+            if error is not None:
+                answer.set_exception(error)
+            elif result is not None:
+                answer.set_result(result)
+
+        def work() -> None:
+            result: tuple[T, Cost] | None = None
+            failure: BaseException | None = None
+            try:
+                result = context.run(function)
+            except BaseException as error:
+                failure = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for the answer any more
+                loop.call_soon_threadsafe(tell, result, failure)
+
+        threading.Thread(target=work, name="autodev-lab-question", daemon=True).start()
+        return await answer
 
     def spawn(self, coroutine: Coroutine[object, object, None], name: str) -> None:
         """Start a coroutine of its own, now or when `run` begins. An exception in it ends `run` with that exception."""

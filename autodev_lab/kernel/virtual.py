@@ -156,6 +156,10 @@ class VirtualRuntime:
         await _suspend(self._clock + _duration(cost.seconds))
         return result, cost
 
+    def ask(self, function: Callable[[], tuple[T, Cost]]) -> Coroutine[object, object, tuple[T, Cost]]:
+        """Run `function` as `call` does: here nobody really waits for a person."""
+        return self.call(function)
+
     def spawn(self, coroutine: Coroutine[object, object, None], name: str) -> None:
         """Start a coroutine of its own, now or when `run` begins. An exception in it ends `run` with that exception."""
         self._start(coroutine, name)
@@ -217,28 +221,18 @@ class VirtualRuntime:
         process.woken = True
         self._ready.append(process)
 
-    def _advance(self) -> _Process | None:
-        """Move the clock to the next timer and choose one of those due then; None when no timer is left."""
-        timers, pop = self._timers, heapq.heappop
-        while timers:
-            moment, _, process, turn = pop(timers)
-            if process.turn != turn:
+    def _one_of(self, process: _Process) -> _Process:
+        """Choose one of those due now: `process` and whoever else has a timer for this very moment."""
+        timers, ready, moment = self._timers, self._ready, self._clock
+        ready.append(process)
+        while timers and timers[0][0] == moment:
+            _, _, other, turn = heapq.heappop(timers)
+            if other.turn == turn:
+                other.turn = turn + 1
+                ready.append(other)
+            else:
                 self._stale -= 1
-                continue
-            process.turn = turn + 1
-            self._clock = moment
-            if not timers or timers[0][0] != moment:
-                return process
-            self._ready.append(process)
-            while timers and timers[0][0] == moment:
-                _, _, other, turn = pop(timers)
-                if other.turn == turn:
-                    other.turn = turn + 1
-                    self._ready.append(other)
-                else:
-                    self._stale -= 1
-            return self._choose()
-        return None
+        return self._choose()
 
     def _choose(self) -> _Process:
         """Take one of the runnable processes, each with the same probability."""
@@ -258,11 +252,21 @@ class VirtualRuntime:
 
         The commonest paths stand here in full, because a function call an event would cost a fifth of the speed.
         """
-        checkpoint, ready = self._checkpoint, self._ready
-        push = heapq.heappush
+        checkpoint, ready, timers = self._checkpoint, self._ready, self._timers
+        push, pop = heapq.heappush, heapq.heappop
         while True:
-            process = self._choose() if ready else self._advance()
-            if process is None:
+            if ready:
+                process = self._choose() if len(ready) > 1 else ready.pop()
+            elif timers:
+                moment, _, process, turn = pop(timers)
+                if process.turn != turn:
+                    self._stale -= 1
+                    continue
+                process.turn = turn + 1
+                self._clock = moment
+                if timers and timers[0][0] == moment:
+                    process = self._one_of(process)
+            else:
                 raise DeadlockError(self._deadlock_message())
             self._current = process
             self.events += 1
@@ -289,7 +293,7 @@ class VirtualRuntime:
             process.deadline = deadline
             if self._clock < deadline < _FOREVER:
                 self._order = order = self._order + 1
-                push(self._timers, (deadline, order, process, process.turn))
+                push(timers, (deadline, order, process, process.turn))
             elif deadline < _FOREVER:
                 process.deadline = _FOREVER
                 process.turn += 1

@@ -35,16 +35,16 @@ class InMemorySubscription:
             return self._events.popleft()
         if timeout is not None and timeout <= 0:
             return None
-        runtime = self._bus.runtime
-        deadline = None if timeout is None else runtime.now() + timeout
-        while not self._events:
-            if self._closed:
+        now, signal = self._bus.runtime.now, self._signal
+        deadline = None if timeout is None else now() + timeout
+        while not self._closed:
+            signal.clear()
+            told = await signal.wait(None if deadline is None else max(0.0, deadline - now()))
+            if self._events:
+                return self._events.popleft()
+            if not told:
                 return None
-            self._signal.clear()
-            left = None if deadline is None else max(0.0, deadline - runtime.now())
-            if not await self._signal.wait(left) and not self._events:
-                return None
-        return self._events.popleft()
+        return None
 
     def close(self) -> None:
         """Stop receiving; what is queued is forgotten and who waits gets None."""

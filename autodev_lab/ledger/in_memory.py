@@ -105,7 +105,8 @@ class InMemoryLedger:
         """
         _, events = self._expire_due()
         claim = self._claim_next(role, agent_id, lease_seconds)
-        await self._publish(events)
+        if events:
+            await self._publish(events)
         return claim
 
     async def renew(self, claim: Claim, lease_seconds: float) -> Claim | Refusal:
@@ -158,7 +159,9 @@ class InMemoryLedger:
         outcome = self._apply(command)
         if isinstance(outcome, Refusal):
             return outcome
-        await self._publish([*outcome.events, *self._settle(outcome.state)])
+        events = [*outcome.events, *self._settle(outcome.state)]
+        if events:
+            await self._publish(events)
         return None
 
     async def _publish(self, events: list[Event]) -> None:
@@ -167,6 +170,8 @@ class InMemoryLedger:
 
     def _settle(self, state: TaskState) -> list[Event]:
         """Tell whom it concerns how tasks were closed: those that wait for this one, or itself, and so on."""
+        if not state.after and state.stage not in TERMINAL_STAGES:
+            return []
         events: list[Event] = []
         changed = deque([state])
         while changed:
@@ -237,6 +242,8 @@ class InMemoryLedger:
         """Free the leases that have run out and say how many; entries of leases that ended or were renewed are void."""
         events: list[Event] = []
         expired = 0
+        if not self._leases:
+            return expired, events
         now = self._runtime.now()
         while self._leases and self._leases[0][0] <= now:
             expires_at, fence, task_id = heapq.heappop(self._leases)

@@ -34,6 +34,7 @@ from autodev_lab.records import (
     Task,
     TaskState,
 )
+from autodev_lab.records.quick_init import quick_init
 from autodev_lab.workflow import NEXT_STAGES, ROLE_OF_STAGE
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
 _DEPTH = re.compile(r"~([0-9]+)\Z")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Submit:
     """Record a new task, which waits for those in `after`."""
@@ -67,6 +69,7 @@ class Submit:
         return self.task.id
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ClaimTask:
     """Take a task that waits for `role`, for `lease_seconds` from now."""
@@ -80,6 +83,7 @@ class ClaimTask:
         _check_lease_seconds(self.lease_seconds)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Renew:
     """Let a running claim last until `lease_seconds` from now, or as long as it did if that is later."""
@@ -93,6 +97,7 @@ class Renew:
         _check_lease_seconds(self.lease_seconds)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Complete:
     """Record a result, advance to `stage` and free the lease; `follow_up` is submitted in the same step."""
@@ -105,6 +110,7 @@ class Complete:
     follow_up: Task | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Fail:
     """Give a claim up."""
@@ -115,6 +121,7 @@ class Fail:
     reason: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Expire:
     """Free the task's lease if it has run out."""
@@ -122,6 +129,7 @@ class Expire:
     task_id: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Record a person's answer to an escalated task."""
@@ -134,6 +142,7 @@ class Answer:
         return self.answer.task_id
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Settle:
     """Tell a waiting task how a task it waits for was closed. A ledger does this itself, in the step that closes it.
@@ -158,6 +167,7 @@ Command = Submit | ClaimTask | Renew | Complete | Fail | Expire | Answer | Settl
 """Everything that can be asked of a ledger."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Transition:
     """A command that was carried out: the new state, the events to publish and the tasks to submit with it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from autodev_lab.records.gate import Decision, HealthReport, HumanAnswer, Review, RolloutStep, StageTrial
+from autodev_lab.records.quick_init import quick_init
 from autodev_lab.records.repair import Attempt, Plan, TestReport
 from autodev_lab.records.stages import Role, Stage
 from autodev_lab.records.tasks import Task
@@ -17,6 +18,7 @@ Result = Plan | Attempt | TestReport | Review | Decision | RolloutStep | StageTr
 """What an agent may hand to the ledger when it completes a stage."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A claim's time limit. ``fence`` grows with every claim of the task."""
@@ -27,6 +29,7 @@ class Lease:
     expires_at: float
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class StageResult:
     """One completed stage in a task's history."""
@@ -37,6 +40,7 @@ class StageResult:
     result: Result | None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class TaskState:
     """All the ledger knows of a task.
@@ -74,6 +78,7 @@ class TaskState:
     after: tuple[str, ...] = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A granted claim, as an agent holds it: the task's state when it was granted, and the lease."""
@@ -103,6 +108,7 @@ class RefusalReason(StrEnum):
     FULL = "full"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A command the ledger did not carry out; nothing changed."""
@@ -111,6 +117,7 @@ class Refusal:
     reason: RefusalReason
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Event:
     """A wake-up: task `task_id` reached `stage`. May be lost or repeated; the ledger is the truth."""

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from autodev_lab.records.quick_init import quick_init
 from autodev_lab.records.retrieval import Retrieval
 from autodev_lab.records.tasks import Cost
 
@@ -162,6 +163,7 @@ class Suspect:
     suspiciousness: float
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the architect hands on: where to look, how hard it looks, how much to spend.

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from autodev_lab.records.quick_init import quick_init
+
 __all__ = ["Cost", "StreamItem", "Task", "TaskKind", "Truth"]
 
 
@@ -18,6 +20,7 @@ class TaskKind(StrEnum):
     LIVE = "live"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a step used. Budgets are counted in candidates, never in seconds.

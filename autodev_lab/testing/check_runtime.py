@@ -60,21 +60,24 @@ def _check_result_and_clock(runtime: Runtime, tick: float) -> None:
 
 
 def _check_call(runtime: Runtime) -> None:
-    async def main() -> tuple[tuple[str, Cost], bool]:
-        answer = await runtime.call(lambda: ("result", Cost(candidates=3)))
-        raised = False
-        try:
-            await runtime.call(_raise)
-        except _SpawnedError:
-            raised = True
-        return answer, raised
+    async def main() -> list[tuple[str, tuple[str, Cost], bool]]:
+        seen = []
+        for name, way in (("call", runtime.call), ("ask", runtime.ask)):
+            answer = await way(lambda: ("result", Cost(candidates=3)))
+            raised = False
+            try:
+                await way(_raise)
+            except _SpawnedError:
+                raised = True
+            seen.append((name, answer, raised))
+        return seen
 
-    answer, raised = runtime.run(main())
-    assert answer == ("result", Cost(candidates=3)), f"call must return the function's (result, cost), not {answer!r}"
-    assert raised, "call must raise what the function raises, where it is awaited"
+    for name, answer, raised in runtime.run(main()):
+        assert answer == ("result", Cost(candidates=3)), f"{name} must return the function's (result, cost)"
+        assert raised, f"{name} must raise what the function raises, where it is awaited"
 
 
-def _raise() -> tuple[None, Cost]:
+def _raise() -> tuple[str, Cost]:
     raise _SpawnedError
 
 

@@ -60,7 +60,12 @@ def test_coordination_compares_teams_and_kills_every_process(tmp_path: Path) -> 
 def test_scaling_tells_efficiency_by_grain_and_the_law() -> None:
     done = run("scaling")
     details = done.summary["details"]
-    assert isinstance(details, dict) and set(details) == {"measured", "1s", "100ms", "10ms"}
+    assert isinstance(details, dict) and set(details) == {"measured", "1s", "100ms", "10ms", "ledger"}
+    ledger = details.pop("ledger")
+    assert ledger["assumed"] == {"one_way_ms": 0.15, "server_ms": 0.12}
+    if ledger["measured"] is not None:  # there is a redis-server
+        assert 0 < ledger["measured"]["script_ms"]["value"] < ledger["measured"]["round_trip_ms"]["value"]
+        assert 0.3 < ledger["efficiency"]["10ms"]["8"]["value"] < 1.3
     for told in details.values():
         assert set(told["efficiency"]) == {"2", "8"} and 0.3 < told["efficiency"]["8"]["value"] < 1.3
         assert told["law"]["sigma"] >= 0 and told["law"]["kappa"] >= 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pyarrow as pa
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from autodev_lab.analysis.estimates import Effect, Estimate
+from autodev_lab.analysis.estimates import Effect, Estimate, mean_estimate
 from autodev_lab.analysis.metrics import Endpoint
 from autodev_lab.analysis.scalability import Scalability, scalability_over_clusters
 from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS
@@ -26,6 +27,8 @@ from autodev_lab.experiments.studies.tables import rows_schema, table_of
 from autodev_lab.experiments.studies.team_inputs import RouteStudy, TeamParameters, packages_of, routes_in
 from autodev_lab.experiments.teamwork.decentralised import run_decentralised
 from autodev_lab.experiments.teamwork.layout import seats
+from autodev_lab.experiments.teamwork.ledger_costs import keep_ledger_costs, read_ledger_costs
+from autodev_lab.experiments.teamwork.trial import Conditions
 from autodev_lab.experiments.teamwork.work import draw_jobs, mean_step_seconds, role_shares
 from autodev_lab.files import stable_seed
 
@@ -39,7 +42,11 @@ GRAINS: Mapping[str, float | None] = {MEASURED: None, "1s": 1.0, "100ms": 0.1, "
 GOOD = 0.9
 """Efficiency that counts as good, as the claim `scaling_to_twenty` has it."""
 
-_TASK_SECONDS = 0.001
+WHAT_IF = (MEASURED, "10ms")
+"""Grains that are run a second time, at the costs of the ledger that this run measured."""
+
+_COSTS = ("round_trip_ms", "one_way_ms", "server_ms", "script_ms")
+_TASK_SECONDS = 0.0015
 _ROW_BYTES = 150
 _COLUMNS = (*(f"rate_{grain}" for grain in GRAINS), "idle", "operations", "empty_claims", "step_seconds")
 _SCHEMA = rows_schema([("grain", pa.string()), *((name, pa.float64()) for name in _COLUMNS)])
@@ -86,6 +93,13 @@ class ScalingStudy(RouteStudy):
         """Run the arm's team on every stream, at every grain."""
         parameters, agents = _parameters(plan), _agents(plan, arm)
         rows: list[Mapping[str, object]] = []
+        costs = read_ledger_costs(directory)
+        clock: dict[str, list[float]] = {}
+        if costs.commands:
+            clock = {
+                **{name: list(getattr(costs, name)) for name in _COSTS},
+                **{_at_cost(grain): [] for grain in WHAT_IF},
+            }
         with quiet_agents():
             for package, routes in routes_in(directory).items():
                 team, measured = seats(role_shares(routes), agents), mean_step_seconds(routes)
@@ -101,6 +115,10 @@ class ScalingStudy(RouteStudy):
                         )
                         scheduler = stable_seed("scheduler", plan.seed, replicate, package)
                         run = run_decentralised(jobs, team, parameters.conditions(), seed=scheduler)
+                        if _at_cost(grain) in clock:
+                            real = _at_measured(parameters.conditions(), clock)
+                            again = run_decentralised(jobs, team, real, seed=scheduler)
+                            clock[_at_cost(grain)].append(again.throughput / agents)
                         row: dict[str, object] = {
                             "arm": arm,
                             "package": package,
@@ -116,10 +134,16 @@ class ScalingStudy(RouteStudy):
                             row["step_seconds"] = measured
                         rows.append(row)
                         progress(len(rows), self.size(plan))
-        return Measured(table_of(rows, _SCHEMA), {})
+        return Measured(table_of(rows, _SCHEMA), clock)
+
+    def assemble(self, plan: StudyPlan, directory: RunDirectory, settings: Settings) -> Mapping[str, str]:
+        """Also measure what a command of a real ledger costs on this machine."""
+        hashes = super().assemble(plan, directory, settings)
+        keep_ledger_costs(directory)
+        return hashes
 
     def clocked(self, clock: Mapping[str, Sequence[float]]) -> Mapping[str, float]:
-        """All is virtual time."""
+        """All is virtual time; what was measured on a ledger is the same for all arms, and told with the details."""
         return {}
 
     def draw(
@@ -162,13 +186,15 @@ class ScalingStudy(RouteStudy):
                 "tasks_an_hour": {str(n): float(one) for n, one in zip(agents, table.mean(axis=0), strict=True)},
             }
             words += _told(grain, effects, law, bends)
-        return Details(told, tables, words)
+        tables["ledger"], more = _ledger(plan, outcomes, clocks, there, tables)
+        return Details(told, tables, [*words, *more])
 
     def draw_details(self, plan: StudyPlan, details: Details) -> Mapping[str, Figure]:
         """Efficiency and throughput by number of agents, a line a grain."""
         from autodev_lab.analysis.team_figures import scaling_figure
 
-        return {"scaling": scaling_figure(details.tables)} if details.tables else {}
+        grains = {grain: details.tables[grain] for grain in GRAINS if grain in details.tables}
+        return {"scaling": scaling_figure(grains)} if grains else {}
 
 
 def _told(grain: str, effects: Mapping[int, Effect], law: Scalability, bends: int | None) -> list[str]:
@@ -186,6 +212,79 @@ def _told(grain: str, effects: Mapping[int, Effect], law: Scalability, bends: in
         f"{law.coherency.value:.2e} [{law.coherency.low:.2e}, {law.coherency.high:.2e}], highest throughput by the law "
         f"{peak}; the law is off by {law.error:.1%} (root mean square)",
     ]
+
+
+def _ledger(
+    plan: StudyPlan,
+    outcomes: pd.DataFrame,
+    clocks: Clocks,
+    there: Mapping[int, str],
+    tables: Mapping[str, object],
+) -> tuple[Mapping[str, object], list[str]]:
+    """What a command costs by the plan and as measured in this run, and efficiency at the latter; the same in words."""
+    assumed = {name: getattr(_parameters(plan), name) for name in ("one_way_ms", "server_ms")}
+    lone = clocks.get(there[1], {})
+    if "server_ms" not in lone:
+        why = "What a command of the ledger costs was not measured in this run: no redis-server, or no redis-py."
+        return {"assumed": assumed, "measured": None, "efficiency": {}}, [why]
+    costs = {name: mean_estimate(lone[name]) for name in _COSTS}
+    words = [
+        "A command of the ledger, measured in this run on a redis-server of its own: "
+        + ", ".join(f"{name[:-3].replace('_', ' ')} {_span(one, 3)} ms" for name, one in costs.items())
+        + f"; virtual time has one way {assumed['one_way_ms']:g} ms, server {assumed['server_ms']:g} ms.",
+        "Efficiency at these costs (in brackets after it: at those of the plan):",
+    ]
+    found: dict[str, object] = {}
+    for grain in WHAT_IF:
+        effects = _efficiencies_at_cost(outcomes, clocks, there, grain)
+        before = tables[grain]
+        assert isinstance(before, dict)
+        found[grain] = {str(n): _efficiency(one) for n, one in effects.items()}
+        shown = (
+            f"{n}: {_span(_whole(one), 3)} ({before['efficiency'][str(n)]['value']:.3f})" for n, one in effects.items()
+        )
+        words.append(f"  grain {grain}: {', '.join(shown)}")
+    measured = {name: {"value": one.value, "ci": [one.low, one.high], "n": one.n} for name, one in costs.items()}
+    return {"assumed": assumed, "measured": measured, "efficiency": found}, words
+
+
+def _efficiencies_at_cost(
+    outcomes: pd.DataFrame, clocks: Clocks, there: Mapping[int, str], grain: str
+) -> Mapping[int, Effect]:
+    """Throughput a head against that of one agent, over the same runs as those of the outcomes."""
+    name, frames = _at_cost(grain), []
+    for arm in there.values():
+        rows = outcomes[(outcomes["arm"] == arm) & (outcomes["grain"] == grain)]
+        if len(clocks[arm].get(name, ())) == len(rows):
+            frames.append(rows[["arm", "package", "item"]].assign(**{name: list(clocks[arm][name])}))
+    table, endpoint = pd.concat(frames), Endpoint(name, name, "tasks an agent and hour", "at measured costs")
+    known = set(table["arm"])
+    return {
+        n: compare_arms(table, there[n], there[1], endpoint).effect
+        for n in sorted(there)
+        if n > 1 and {there[n], there[1]} <= known
+    }
+
+
+def _at_cost(grain: str) -> str:
+    return f"rate_{grain}_at_measured_cost"
+
+
+def _at_measured(conditions: Conditions, clock: Mapping[str, Sequence[float]]) -> Conditions:
+    """The same conditions, but for what a command costs."""
+    one_way, server = (mean_estimate(clock[name]).value / 1e3 for name in ("one_way_ms", "server_ms"))
+    return replace(conditions, one_way=one_way, server_seconds=server)
+
+
+def _whole(effect: Effect) -> Estimate:
+    """Efficiency itself, of its difference to 1."""
+    return Estimate(1.0 + effect.estimate, 1.0 + effect.low, 1.0 + effect.high, effect.n, effect.clusters)
+
+
+def _span(one: Estimate, digits: int) -> str:
+    if not (math.isfinite(one.low) and math.isfinite(one.high)):
+        return f"{one.value:.{digits}f}"
+    return f"{one.value:.{digits}f} [{one.low:.{digits}f}, {one.high:.{digits}f}]"
 
 
 def _efficiency(effect: Effect) -> dict[str, object]:

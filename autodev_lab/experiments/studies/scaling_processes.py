@@ -11,9 +11,8 @@ import pandas as pd
 import pyarrow as pa
 from matplotlib.figure import Figure
 from pydantic import Field
-from scipy import stats
 
-from autodev_lab.analysis.estimates import Estimate
+from autodev_lab.analysis.estimates import Estimate, mean_estimate
 from autodev_lab.analysis.metrics import Endpoint
 from autodev_lab.analysis.study_endpoints import STUDY_ENDPOINTS
 from autodev_lab.analysis.wording import ends
@@ -123,7 +122,7 @@ class ProcessesStudy(RouteStudy):
 
     def clocked(self, clock: Mapping[str, Sequence[float]]) -> Mapping[str, float]:
         """The share of the processes' time that was work, with a t interval of 95 % over runs, and what it cost."""
-        one = _interval(clock["work_share"])
+        one = mean_estimate(clock["work_share"])
         told = {"work_share": one.value, "work_share_low": one.low, "work_share_high": one.high}
         for name in ("operations", "empty"):
             told[f"{name}_each"] = float(np.mean(clock[name]))
@@ -154,9 +153,9 @@ class ProcessesStudy(RouteStudy):
             step, shares = _option(plan, arm, "step_ms"), np.asarray(clock["work_share"])
             if step not in lone or len(lone[step]) != len(shares):
                 continue
-            one = _interval(shares / lone[step])
+            one = mean_estimate(shares / lone[step])
             foretold = outcomes.loc[outcomes["arm"] == arm, "predicted_share"].to_numpy(np.float64)
-            off = _interval(shares / foretold - 1.0)
+            off = mean_estimate(shares / foretold - 1.0)
             asked = {name: _option(plan, arm, name) for name in _OPTIONS}
             table[arm] = {
                 **asked,
@@ -200,16 +199,6 @@ def _runs(
             )
             seed = stable_seed("scheduler", plan.seed, replicate, package)
             yield package, f"{replicate}", jobs, seats(role_shares(routes), processes), seed
-
-
-def _interval(values: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]]) -> Estimate:
-    """Mean with a t interval; unbounded with one value."""
-    array = np.asarray(values, dtype=np.float64)
-    count, mean = len(array), float(array.mean())
-    if count < 2:
-        return Estimate(mean, -math.inf, math.inf, count, count)
-    reach = float(stats.t.ppf(0.975, count - 1)) * float(array.std(ddof=1)) / math.sqrt(count)
-    return Estimate(mean, mean - reach, mean + reach, count, count)
 
 
 def _option(plan: StudyPlan, arm: str, name: str) -> int:

@@ -51,7 +51,8 @@ class SeatedAgent(Agent):
         self._turns = Turns(seat)
         self._jobs = jobs
         self._mine: set[str] = set()
-        self._hears = TERMINAL_STAGES if set(seat.roles) & set(_LEARNS) else frozenset[Stage]()
+        self._stages = [stage for role in seat.roles for stage in stages_of(role)]
+        self._news = TERMINAL_STAGES if set(seat.roles) & set(_LEARNS) else frozenset[Stage]()
 
     async def act(self, claim: Claim) -> Move:
         """Work for as long as the route says."""
@@ -71,27 +72,8 @@ class SeatedAgent(Agent):
             self._mine.remove(event.task_id)
             await self.ledger.state(event.task_id)
 
-    async def run(self) -> None:
-        """The loop of `Agent`, over several roles."""
-        mine = [stage for role in self._seat.roles for stage in stages_of(role)]
-        subscription = self._bus.subscribe((*mine, *sorted(self._hears)))
-        self.runtime.spawn(self._keep_lease(), f"{self.agent_id} lease")
-        while True:
-            while (event := await subscription.next(0.0)) is not None:
-                await self._notice(event)
-            claim = await self._look()
-            if claim is not None:
-                await self._work(claim)
-            elif (event := await subscription.next(self._timing.poll_seconds)) is not None:
-                await self._notice(event)
-            else:
-                await self.look_around()
-
-    async def _notice(self, event: Event) -> None:
-        if event.stage in self._hears:
-            await self.perceive(event)
-
-    async def _look(self) -> Claim | None:
+    async def look(self) -> Claim | None:
+        """Claim in the first of its roles that has work, that which is furthest behind its share first."""
         for role in self._turns.order():
             claim = await self.ledger.claim(role, self.agent_id, self._timing.lease_seconds)
             if claim is not None:

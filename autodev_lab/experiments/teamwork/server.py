@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Coroutine
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from autodev_lab.chaos.network import Link, RemoteLedger
 from autodev_lab.kernel.hosts import Host
@@ -14,6 +14,7 @@ from autodev_lab.records import Claim, Refusal, Result, Stage, Task
 __all__ = ["DistantLedger", "Server"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Server:
@@ -86,11 +87,13 @@ class DistantLedger(RemoteLedger):
         self.refused += answer is not None
         return answer
 
-    async def _send(self, command: Callable[[], Coroutine[object, object, T]]) -> T:
+    async def _send(
+        self, command: Callable[P, Coroutine[object, object, T]], *arguments: P.args, **named: P.kwargs
+    ) -> T:
         self.commands += 1
         now = self._host.now()
         await self._host.sleep(self._server.done(now) - now)
-        answer = await command()
+        answer = await command(*arguments, **named)
         await self._host.sleep(self._server.one_way)
         return answer
 

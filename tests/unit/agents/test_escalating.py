@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 import pytest
 
-from autodev_lab.agents import HumanDesk, Surroundings
+from autodev_lab.agents import HumanDesk, Surroundings, Timing
 from autodev_lab.decisions import DeployReviewedPolicy, Gate, RandomPolicy, make_gate
 from autodev_lab.errors import LabError
 from autodev_lab.kernel.virtual import VirtualRuntime
@@ -192,7 +193,7 @@ def test_a_smaller_incident_escalates_lower_or_not_at_all() -> None:
     assert small.task.priority == 1
 
 
-def escalated(runtime, ledger, tasks):
+def escalated(runtime, ledger, tasks, apart=1.0):
     """Take tasks to ESCALATED with decisions of given levels."""
     from autodev_lab.records import Action, RiskAssessment
 
@@ -211,7 +212,7 @@ def escalated(runtime, ledger, tasks):
             for role, stage in ways:
                 await ledger.complete(await ledger.claim(role, role.value, 60.0), stage, None)
             await ledger.complete(await ledger.claim(Role.DEPLOYER, "d", 60.0), Stage.ESCALATED, made)
-            await runtime.sleep(1.0)
+            await runtime.sleep(apart)
 
     return walk
 
@@ -289,3 +290,69 @@ def test_the_same_seed_gives_the_same_run() -> None:
         for _ in range(2)
     ]
     assert runs[0] == runs[1]
+
+
+def two_desks(person, until, *, dies_at):
+    """Two desks with leases of 60 s; the first one's host dies, or does not."""
+    from autodev_lab.kernel.faults import Crash
+    from autodev_lab.kernel.hosts import Host
+
+    runtime = VirtualRuntime(seed=0)
+    bus = InMemoryEventBus(runtime)
+    ledger = InMemoryLedger(runtime, bus, max_tries=3)
+    timing, hosts, people = Timing(60.0, 20.0), [Host(runtime, f"desk-{n}") for n in (1, 2)], (person, Person())
+
+    async def main():
+        await escalated(runtime, ledger, [("t1", None)])()
+        for host, who in zip(hosts, people, strict=True):
+            surroundings = Surroundings(host, ledger, bus, World(), InMemoryMemory(), 0, timing)
+            host.spawn(HumanDesk(surroundings, who, desk_id=host.name).run(), host.name)
+            await runtime.sleep(1.0)
+        if dies_at is not None:
+            await runtime.sleep(dies_at)
+            hosts[0].strike(Crash("desk-1", 0, 1.0))
+        await runtime.sleep(until)
+        return await ledger.state("t1")
+
+    state = runtime.run(main())
+    for host in hosts:
+        host.close()
+    return people[1].asked, state
+
+
+def test_a_desk_that_lives_keeps_its_escalation_for_longer_than_a_lease() -> None:
+    asked, state = two_desks(Person(t1=1000.0), 1100.0, dies_at=None)
+    assert (asked, state.stage, state.fence) == ([], Stage.CLEARED, 6)
+
+
+def test_an_escalation_of_a_desk_that_died_is_asked_by_another_after_a_lease() -> None:
+    asked, state = two_desks(Person(t1=1e6), 160.0, dies_at=10.0)
+    assert (asked, state.stage) == (["t1"], Stage.CLEARED)
+
+
+def test_a_person_who_does_not_answer_does_not_hold_up_the_end() -> None:
+    from autodev_lab.kernel import AsyncioRuntime
+
+    called, answered, thought_it_over = (threading.Event() for _ in range(3))
+
+    class Silent:
+        def answer(self, state):
+            called.set()
+            answered.wait(10.0)
+            thought_it_over.set()
+            return HumanAnswer(state.task.id, True, 0.0, 0.0), Cost()
+
+    runtime = AsyncioRuntime()
+    bus = InMemoryEventBus(runtime)
+    ledger = InMemoryLedger(runtime, bus, max_tries=3)
+    desk = HumanDesk(Surroundings(runtime, ledger, bus, World(), InMemoryMemory(), 0), Silent())
+
+    async def main():
+        runtime.spawn(desk.run(), "desk")
+        await escalated(runtime, ledger, [("t1", None)], 0.0)()
+        while not called.is_set():
+            await runtime.sleep(0.01)
+
+    runtime.run(main())
+    assert not thought_it_over.is_set()
+    answered.set()

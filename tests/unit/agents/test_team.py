@@ -1,12 +1,13 @@
 """A team at work in a world whose evidence is written down beforehand: every arrow of the workflow is walked."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodev_lab.agents import Deployer, Surroundings
+from autodev_lab.agents import Agent, Deployer, Move, Surroundings, Timing
 from autodev_lab.agents.base import changes_of
 from autodev_lab.agents.labels import read_label, write_label
 from autodev_lab.decisions import DeployReviewedPolicy, Gate, RandomPolicy, ReviewEverythingPolicy
@@ -23,6 +24,7 @@ from autodev_lab.records import (
     Cost,
     Diagnosis,
     Edit,
+    Event,
     ExposureReport,
     HumanAnswer,
     Inspection,
@@ -33,6 +35,7 @@ from autodev_lab.records import (
     Outcome,
     PatternTrial,
     RiskScore,
+    Role,
     Stage,
     StreamItem,
     Task,
@@ -40,6 +43,7 @@ from autodev_lab.records import (
     TestReport,
     Truth,
 )
+from autodev_lab.workflow import TERMINAL_STAGES
 
 SPEC = TeamSpec(developers=2, budget=10)
 
@@ -445,3 +449,80 @@ def test_a_learned_gate_repeats_itself():
     assert once() == once()
     last = once().records[-1].outcome.decision
     assert last.policy == "learned" and "settled" in last.reasons[-1]
+
+
+# ------------------------------------------------------------------------------------ when it is worth while to look
+
+
+class Listener(Agent):
+    """A developer who hears what became of changes, and notes when it looks for work."""
+
+    role = Role.DEVELOPER
+    listens = TERMINAL_STAGES
+
+    def __init__(self, *known):
+        super().__init__(*known)
+        self.looked, self.heard, self.done = [], [], []
+
+    async def look(self):
+        self.looked.append(self.runtime.now())
+        return await super().look()
+
+    async def perceive(self, event):
+        self.heard.append(event.task_id)
+
+    async def act(self, claim):
+        self.done.append((claim.task.id, self.runtime.now()))
+        return Move(Stage.ABANDONED, None)
+
+
+def listening(bus_of, until, *, news_every=None, work_at=None):
+    """A listener with polls of 30 s that hears news, and one task that is planned at a moment."""
+    runtime = VirtualRuntime(seed=0)
+    bus = bus_of(runtime)
+    ledger = InMemoryLedger(runtime, bus, max_tries=3)
+    timing = Timing(60.0, 30.0)
+    agent = Listener("developer-1", Surroundings(runtime, ledger, bus, WrittenWorld(), InMemoryMemory(), 0, timing))
+
+    async def tell():
+        while True:
+            await runtime.sleep(news_every)
+            await bus.publish(Event("t9", Stage.HEALTHY, runtime.now()))
+
+    async def main():
+        runtime.spawn(agent.run(), "developer-1")
+        if news_every is not None:
+            runtime.spawn(tell(), "news")
+        if work_at is not None:
+            await runtime.sleep(work_at)
+            await ledger.submit(Task("t1", "toolz", TaskKind.SYNTHETIC, "it fails"))
+            await ledger.complete(await ledger.claim(Role.ARCHITECT, "a", 60.0), Stage.PLANNED, None)
+        await runtime.sleep(until - (work_at or 0.0))
+
+    runtime.run(main())
+    return agent
+
+
+class DeafBus(InMemoryEventBus):
+    """A bus that loses every wake-up for work."""
+
+    async def publish(self, event):
+        if event.stage in TERMINAL_STAGES:
+            await super().publish(event)
+
+
+def test_news_of_other_work_are_heard_and_make_nobody_look():
+    agent = listening(InMemoryEventBus, 29.5, news_every=1.0)
+    assert (agent.looked, len(agent.heard)) == ([0.0], 29)
+
+
+def test_work_is_looked_for_as_soon_as_it_is_told_of_amid_news():
+    agent = listening(InMemoryEventBus, 20.0, news_every=1.0, work_at=10.5)
+    assert agent.done == [("t1", 10.5)]
+
+
+@pytest.mark.parametrize("news_every", [0.7, 7.0, 29.0])
+def test_lost_wake_ups_amid_news_cost_two_polls_at_the_most(news_every):
+    agent = listening(DeafBus, 300.0, news_every=news_every, work_at=31.0)
+    assert agent.done[0][1] - 31.0 < 60.0
+    assert max(later - earlier for earlier, later in pairwise(agent.looked)) < 60.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 from dataclasses import replace
 
@@ -72,6 +73,15 @@ def test_whole_ledgers_keep_every_promise_while_all_faults_happen():
     tally = run_batch(1, range(150))
     assert (tally.schedules, tally.violations, tally.first) == (150, 0, {})
     assert set(tally.injected) == KINDS
+
+
+@pytest.mark.parametrize("mechanism", [None, Mechanism.ATOMIC])
+def test_a_batch_leaves_nothing_to_the_cyclic_collector(mechanism):
+    run_batch(2, range(1), mechanism)
+    gc.collect()
+    run_batch(2, range(1, 21), mechanism)
+    assert gc.isenabled()
+    assert gc.collect() == 0, "batches run without it, and must not grow"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from autodev_lab.kernel import VirtualRuntime
 from autodev_lab.kernel.faults import Crash, FaultMix, Pause, SkewedClock, draw_faults
-from autodev_lab.kernel.hosts import Host
+from autodev_lab.kernel.hosts import Host, SoundHost
 from autodev_lab.records import Cost
 
 
@@ -97,3 +97,31 @@ def test_a_plan_comes_from_its_seed_and_holds_every_kind():
     assert plans == [draw_faults(random.Random(seed), hosts, FaultMix(skewed=0.5)) for seed in range(40)]
     assert len({fault.kind for plan in plans for fault in plan}) == 7
     assert draw_faults(random.Random(1), hosts, FaultMix(0, 0, 0, 0, 0.0)) == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sound_host_runs_as_one_without_faults(seed):
+    def run(make):
+        runtime, seen = VirtualRuntime(seed=seed), []
+        hosts = [make(runtime, f"h{number}") for number in range(3)]
+
+        async def work(host, signal):
+            for _ in range(4):
+                await host.sleep(1.0)
+                seen.append((host.name, host.now()))
+                signal.set()
+
+        for host in hosts:
+            signal = host.signal()
+            host.spawn(work(host, signal), host.name)
+        runtime.run(runtime.sleep(3.5))
+        for host in hosts:
+            host.close()
+        return seen, runtime.events
+
+    assert run(SoundHost) == run(Host)
+
+
+def test_a_sound_host_cannot_be_struck():
+    with pytest.raises(RuntimeError, match="host h is sound"):
+        SoundHost(VirtualRuntime(), "h").strike(Crash("h", 1, 1.0))
