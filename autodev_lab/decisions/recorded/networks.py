@@ -24,9 +24,13 @@ from autodev_lab.decisions.recorded.models import (
 )
 from autodev_lab.errors import LabError
 
-__all__ = ["Blend", "Networks"]
+__all__ = ["Blend", "Network", "Networks", "scores_from"]
 
 Floats = npt.NDArray[np.float64]
+
+Singles = npt.NDArray[np.float32]
+Network = tuple[tuple[Singles, Singles], ...]
+"""Weights, of shape (from, to), and intercepts of each layer."""
 
 _NEAREST = 1e-4
 _FARTHEST = 3.0
@@ -65,7 +69,7 @@ class Networks:
         self._names: tuple[str, ...] = ()
         self._middle = pd.Series(dtype=np.float64)
         self._scores: QuantileTransformer | None = None
-        self._models: list[MLPClassifier] = []
+        self._models: list[Network] = []
         self._typical = pd.DataFrame()
 
     def fit(self, history: pd.DataFrame, failed: npt.ArrayLike) -> None:
@@ -87,14 +91,14 @@ class Networks:
             raise LabError("a risk model was asked before it was fitted; call fit first")
         rows = self._rows(changes)
         with threadpool_limits(1):
-            odds = [_log_odds(model.predict_proba(rows)[:, 1].astype(np.float64)) for model in self._models]
+            odds = [_log_odds(_forward(model, rows)) for model in self._models]
         return np.asarray(expit(np.mean(odds, axis=0)), dtype=np.float64)
 
     def explain(self, change: pd.DataFrame) -> tuple[Contribution, ...]:
         """See `ChangeRisk`."""
         return by_replacement(self.risk, change, self._typical)
 
-    def _fitted(self, rows: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_], seed: int) -> MLPClassifier:
+    def _fitted(self, rows: Singles, labels: npt.NDArray[np.bool_], seed: int) -> Network:
         model = MLPClassifier(
             self._layers,
             alpha=self._ridge,
@@ -106,9 +110,10 @@ class Networks:
         # one thread: sums in one order give the same bytes
         with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore", ConvergenceWarning)  # it stops early on purpose
-            return model.fit(rows, labels)
+            model.fit(rows, labels)
+        return tuple(zip(model.coefs_, model.intercepts_, strict=True))
 
-    def _rows(self, changes: pd.DataFrame) -> npt.NDArray[np.float32]:
+    def _rows(self, changes: pd.DataFrame) -> Singles:
         assert self._scores is not None
         numbers = self._scores.transform(changes[list(NUMBERS)].astype(np.float64).fillna(self._middle))
         projects = changes["project"].astype(str).to_numpy()
@@ -157,6 +162,23 @@ class Blend:
     def explain(self, change: pd.DataFrame) -> tuple[Contribution, ...]:
         """See `ChangeRisk`."""
         return by_replacement(self.risk, change, self._typical)
+
+
+def scores_from(quantiles: Floats) -> QuantileTransformer:
+    """The transformation into normal scores with these quantiles of the features, of shape (quantiles, features)."""
+    scores = QuantileTransformer(n_quantiles=len(quantiles), output_distribution="normal", random_state=0)
+    scores.quantiles_, scores.references_ = quantiles, np.linspace(0.0, 1.0, len(quantiles), endpoint=True)
+    scores.n_quantiles_, scores.n_features_in_ = quantiles.shape
+    scores.feature_names_in_ = np.array(NUMBERS, dtype=object)
+    return scores
+
+
+def _forward(network: Network, rows: Singles) -> Floats:
+    """Probability of failing: rectified units, then a logistic one."""
+    *hidden, (last, bias) = network
+    for weights, intercepts in hidden:
+        rows = np.maximum(rows @ weights + intercepts, np.float32(0))
+    return np.asarray(expit(rows @ last + bias)[:, 0], dtype=np.float64)
 
 
 def _log_odds(p: Floats) -> Floats:

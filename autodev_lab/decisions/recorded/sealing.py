@@ -26,6 +26,7 @@ from autodev_lab.decisions.recorded.models import (
     Published,
     _Rates,
 )
+from autodev_lab.decisions.recorded.networks import Blend, Networks, scores_from
 
 __all__ = ["calibrator_from", "calibrator_state", "model_from", "model_state"]
 
@@ -78,6 +79,21 @@ def model_state(model: ChangeRisk) -> dict[str, object] | None:
         if shared is None or any(state is None for parts in own.values() for _, state in parts):
             return None
         return {"kind": "one_each", "shared": shared, "own": own, "typical": _frame_state(model._typical)}
+    if type(model) is Networks and model._scores is not None:
+        return {
+            "kind": "networks",
+            "projects": list(model._names),
+            "middle": model._middle.tolist(),
+            "quantiles": np.asarray(model._scores.quantiles_, dtype=np.float64).tolist(),
+            "networks": [[[weights.tolist(), bias.tolist()] for weights, bias in one] for one in model._models],
+            "typical": _frame_state(model._typical),
+        }
+    if type(model) is Blend:
+        parts = [[weight, model_state(one)] for weight, one in model._parts]
+        alone = {name: model_state(one) for name, one in sorted(model._own.items())}
+        if any(state is None for _, state in parts) or any(state is None for state in alone.values()):
+            return None
+        return {"kind": "blend", "parts": parts, "own": alone, "typical": _frame_state(model._typical)}
     return None
 
 
@@ -124,6 +140,14 @@ def model_from(state: State) -> ChangeRisk:
             for name, parts in _mapping(state["own"]).items()
         }
         return each
+    if kind == "networks":
+        return _networks(state)
+    if kind == "blend":
+        blend = Blend()
+        blend._typical = _frame(state["typical"])
+        blend._parts = tuple((float(str(part[0])), model_from(_mapping(part[1]))) for part in _rows(state["parts"]))
+        blend._own = {name: _logistic(_mapping(one)) for name, one in _mapping(state["own"]).items()}
+        return blend
     raise ValueError(f"there is no kind of model {kind!r}")
 
 
@@ -149,6 +173,25 @@ def _logistic(state: State) -> Logistic:
     model._model.coef_, model._model.intercept_ = weights[np.newaxis, :], _floats([state["intercept"]])
     model._model.classes_, model._model.n_features_in_ = np.array([False, True]), len(weights)
     return model
+
+
+def _networks(state: State) -> Networks:
+    model = Networks()
+    model._names = tuple(str(name) for name in _list(state["projects"]))
+    model._typical = _frame(state["typical"])
+    model._middle = pd.Series(_floats(state["middle"]), index=list(NUMBERS))
+    model._scores = scores_from(_matrix(state["quantiles"]))
+    model._models = [
+        tuple((_matrix(layer[0]).astype(np.float32), _floats(layer[1]).astype(np.float32)) for layer in _rows(one))
+        for one in _list(state["networks"])
+    ]
+    if any(one[0][0].shape[0] != len(NUMBERS) + len(model._names) for one in model._models):
+        raise ValueError("the weights are not those of the features")
+    return model
+
+
+def _matrix(values: object) -> Floats:
+    return np.array([_floats(row) for row in _list(values)], dtype=np.float64)
 
 
 def _rates_state(rates: _Rates) -> dict[str, object]:
