@@ -132,7 +132,6 @@ class ShardedLedger:
         """Read the shard map again."""
         text = await self.directory.command("GET", self._place)
         await self._go_by(_ALONE if text is None else ShardMap.from_json(str(text)))
-        self._looked = asyncio.get_running_loop().time()
 
     # ------------------------------------------------------------------------------------------- the protocol
 
@@ -216,9 +215,17 @@ class ShardedLedger:
         return None if name is None else await self._ledgers[name].state(task_id)
 
     async def open_count(self) -> int:
-        """Number of open tasks; one that is being moved may count twice, and never not at all."""
-        await self._look()
-        return sum([await ledger.open_count() for ledger in tuple(self._ledgers.values())])
+        """Number of open tasks. While shards change it is about right, and 0 only when none is open."""
+        while True:
+            by = self.map
+            # one that is moved from a shard still to be asked to one that was asked is there at the second look
+            looks = [
+                sum([await ledger.open_count() for ledger in tuple(self._ledgers.values())])
+                for _ in range(2 if by.moving else 1)
+            ]
+            await self.refresh()
+            if self.map.version == by.version:  # else tasks may be in shards that were not asked
+                return max(looks)
 
     async def states(self) -> tuple[TaskState, ...]:
         """All tasks that are not archived: those of a shard in order of submission, one shard after the other."""
@@ -244,11 +251,13 @@ class ShardedLedger:
         return tuple(found.values())
 
     async def counts(self) -> dict[str, int]:
-        """As `RedisLedger.counts`, of all shards."""
+        """As `RedisLedger.counts`, of all shards; about right while they change."""
+        await self.refresh()
         return _sum([await ledger.counts() for ledger in tuple(self._ledgers.values())])
 
     async def stages(self) -> dict[Stage, int]:
-        """As `RedisLedger.stages`, of all shards."""
+        """As `RedisLedger.stages`, of all shards; about right while they change."""
+        await self.refresh()
         return _sum([await ledger.stages() for ledger in tuple(self._ledgers.values())])
 
     async def leave(self, agent_id: str) -> None:
@@ -360,6 +369,7 @@ class ShardedLedger:
         """Now and then read the map again, and see to tasks that wait for those of other shards."""
         now = asyncio.get_running_loop().time()
         if now - self._looked >= _REFRESH_SECONDS:
+            self._looked = now
             await self.refresh()
             await self._settle()
 
@@ -377,15 +387,20 @@ class ShardedLedger:
 
     async def _find(self, task_id: str) -> str | None:
         """Name of the shard where a task is; where it belongs is looked at first."""
-        home = self.map.owner(task_id)
-        if await self._ledgers[home].known(task_id):
-            return home
-        if not self.map.moving:
-            return None
-        for name, ledger in tuple(self._ledgers.items()):
-            if name != home and await ledger.known(task_id):
-                return name
-        return home if await self._ledgers[home].known(task_id) else None  # it may have come in between
+        while True:
+            by = self.map
+            home = by.owner(task_id)
+            if await self._ledgers[home].known(task_id):
+                return home
+            if by.moving:
+                for name, ledger in tuple(self._ledgers.items()):
+                    if name != home and await ledger.known(task_id):
+                        return name
+                if await self._ledgers[home].known(task_id):  # it may have come in between
+                    return home
+            await self.refresh()
+            if self.map.version == by.version:  # else it may be in a shard that was not asked
+                return None
 
     async def _holding(self, claim: Claim) -> RedisLedger | None:
         """The shard of a claim: a held task is not moved."""
