@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TypeVar
-from urllib.parse import urlsplit
 
 from autodev_lab.errors import LabError
 from autodev_lab.ledger.redis_keys import ShardKeys
 from autodev_lab.ledger.redis_ledger import RedisLedger, StaleMapError
 from autodev_lab.ledger.redis_server import RedisServer, without_password
-from autodev_lab.ledger.shard_map import ShardMap
+from autodev_lab.ledger.shard_map import ShardMap, shard_url
 from autodev_lab.ledger.transition import successor_of
 from autodev_lab.records import Claim, HumanAnswer, Refusal, RefusalReason, Result, Role, Stage, Task, TaskState
 from autodev_lab.workflow import TERMINAL_STAGES
 
-__all__ = ["ShardedLedger", "ShardsChangingError", "shard_url"]
+__all__ = ["ShardedLedger", "ShardsChangingError"]
 
 _REFRESH_SECONDS = 1.0
 _AGAIN_SECONDS = 0.1
@@ -253,12 +252,18 @@ class ShardedLedger:
     async def counts(self) -> dict[str, int]:
         """As `RedisLedger.counts`, of all shards; about right while they change."""
         await self.refresh()
-        return _sum([await ledger.counts() for ledger in tuple(self._ledgers.values())])
+        total: Counter[str] = Counter()
+        for ledger in tuple(self._ledgers.values()):
+            total.update(await ledger.counts())
+        return dict(total)
 
     async def stages(self) -> dict[Stage, int]:
         """As `RedisLedger.stages`, of all shards; about right while they change."""
         await self.refresh()
-        return _sum([await ledger.stages() for ledger in tuple(self._ledgers.values())])
+        total: Counter[Stage] = Counter()
+        for ledger in tuple(self._ledgers.values()):
+            total.update(await ledger.stages())
+        return dict(total)
 
     async def leave(self, agent_id: str) -> None:
         """Forget what an agent that ends was answered last."""
@@ -406,29 +411,3 @@ class ShardedLedger:
         """The shard of a claim: a held task is not moved."""
         name = self._held.get((claim.task.id, claim.lease.fence)) or await self._find(claim.task.id)
         return None if name is None else self._ledgers.get(name)
-
-
-def shard_url(directory: str, where: str) -> str:
-    """A shard's address with the directory's user, password and options; an empty one is the directory's server.
-
-    Examples
-    --------
-    >>> shard_url("rediss://lab:secret@one:6379/0?ssl_cert_reqs=none", "rediss://two:6379/0")
-    'rediss://lab:secret@two:6379/0?ssl_cert_reqs=none'
-    """
-    if not where:
-        return directory
-    known, parts = urlsplit(directory), urlsplit(where)
-    user, at, _ = known.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user}{at}{parts.netloc}", query=known.query).geturl()
-
-
-_Kind = TypeVar("_Kind")
-
-
-def _sum(counts: Sequence[Mapping[_Kind, int]]) -> dict[_Kind, int]:
-    total: dict[_Kind, int] = {}
-    for one in counts:
-        for name, count in one.items():
-            total[name] = total.get(name, 0) + count
-    return total
