@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from autodev_lab.analysis.estimates import Estimate
+from autodev_lab.analysis.effects import absolute_effect
+from autodev_lab.analysis.estimates import Effect, Estimate
 from autodev_lab.analysis.frames import arm_rows, originals
 from autodev_lab.analysis.shares import cluster_rate, cluster_share
 
-__all__ = ["WATCHED", "RolloutSummary", "rollout_summaries", "rollout_summary"]
+__all__ = [
+    "WATCHED",
+    "RolloutContrast",
+    "RolloutSummary",
+    "rollout_contrast",
+    "rollout_contrasts",
+    "rollout_summaries",
+    "rollout_summary",
+]
 
 WATCHED = 1000
 """Requests that production serves until the monitor has looked: an assumption, and the unit of harm done there."""
@@ -77,6 +86,81 @@ class RolloutSummary:
         )
 
 
+_COMPARED = (
+    ("false_rollbacks", True, "rolled_back", "right ones rolled back"),
+    ("escaped", False, "promoted", "wrong ones escaped"),
+    ("harmed_by_wrong", False, "harmed", "exposures harmed by a wrong one"),
+)
+"""Measure, whether it is of right changes, its column, and how it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutContrast:
+    """Two arms over the tasks whose changes were rolled out in both, and were right (or wrong) in both.
+
+    ``differences`` has, by measure of `RolloutSummary`, the first arm's mean less the second's, with an interval over
+    packages that is not adjusted for their number.
+    """
+
+    treatment: str
+    baseline: str
+    differences: Mapping[str, Effect] = field(hash=False)
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data; what is not defined or not bounded is null."""
+        data: dict[str, object] = {"treatment": self.treatment, "baseline": self.baseline}
+        for name, one in self.differences.items():
+            ends = [_finite(one.low), _finite(one.high)]
+            data[name] = {"difference": _finite(one.estimate), "ci": ends, "n": one.n, "clusters": one.clusters}
+        return data
+
+    def in_words(self) -> str:
+        """One line for people."""
+        told = []
+        for name, _, _, label in _COMPARED:
+            one = self.differences[name]
+            interval = f" [{one.low:+.2f}, {one.high:+.2f}]" if math.isfinite(one.low) else ""
+            told.append(f"{label} {one.estimate:+.2f}{interval} (n = {one.n})" if one.n else f"{label} not known")
+        return f"  {self.treatment} less {self.baseline}: {', '.join(told)}"
+
+
+def rollout_contrast(table: pd.DataFrame, treatment: str, baseline: str) -> RolloutContrast:
+    """Compare two arms task by task.
+
+    Parameters
+    ----------
+    table
+        `rollouts.parquet` of a run.
+    """
+    keys = ["replicate", "package", "task_id"]
+    sides = []
+    for arm in (treatment, baseline):
+        rows = originals(arm_rows(table, arm))
+        sides.append(rows[[*keys, "correct", "rolled_back", "promoted"]].assign(harmed=_harm(rows)))
+    paired = sides[0].merge(sides[1], on=keys, suffixes=("_t", "_b"))
+    differences = {}
+    for name, right, column, _ in _COMPARED:
+        some = paired[(paired["correct_t"] == right) & (paired["correct_b"] == right)].groupby("package", sort=True)
+        first, second = (some[f"{column}_{side}"].sum().to_numpy(dtype=np.float64) for side in ("t", "b"))
+        differences[name] = absolute_effect(first, second, some.size().to_numpy(dtype=np.float64))
+    return RolloutContrast(treatment, baseline, differences)
+
+
+def rollout_contrasts(path: Path, pairs: Iterable[tuple[str, str]]) -> tuple[RolloutContrast, ...]:
+    """The same for pairs of arms that have rows in the table at a path; none where there is no table."""
+    if not path.is_file():
+        return ()
+    table = pd.read_parquet(path)
+    known = set(table["arm"].unique())
+    return tuple(rollout_contrast(table, *pair) for pair in pairs if known.issuperset(pair))
+
+
+def _harm(tasks: pd.DataFrame) -> pd.Series[float]:
+    """Exposures that failed because of the change, a task; see `RolloutSummary`."""
+    at_stages = (tasks["failed"] - tasks["baseline_failed"]).astype(np.float64)
+    return at_stages + WATCHED * tasks["production_failing"].astype(np.float64).fillna(0.0)
+
+
 def rollout_summary(rows: pd.DataFrame, *, arm: str) -> RolloutSummary:
     """Sum one arm's rollouts up.
 
@@ -87,8 +171,7 @@ def rollout_summary(rows: pd.DataFrame, *, arm: str) -> RolloutSummary:
     """
     tasks = originals(rows)
     right = tasks["correct"].astype(bool)
-    harm = (tasks["failed"] - tasks["baseline_failed"]).astype(np.float64)
-    harm += WATCHED * tasks["production_failing"].astype(np.float64).fillna(0.0)
+    harm = _harm(tasks)
     marked = tasks[["package"]].assign(
         n=1.0,
         right=right,

@@ -200,14 +200,16 @@ class _Checker:
                 lease.agent_id,
                 f"{task_id} was given to the {lease.role} {lease.agent_id} as {claim.state.stage}, but {was}",
             )
-        waited_for = next((name for name in known.after if not self._healthy(name)), None)
-        if waited_for is not None:
+        for waited_for in known.after:
+            if self._healthy(waited_for):
+                continue
             self._broken(
                 Rule.DEPENDENCIES,
                 task_id,
                 lease.agent_id,
                 f"{lease.agent_id} was given {task_id}, which waits for {waited_for}, and that is not healthy yet",
             )
+            break
         if known.held:
             known.tries += 1  # the lease before ran out
         known.fence, known.holder, known.held = lease.fence, lease.agent_id, True

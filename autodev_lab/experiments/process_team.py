@@ -11,8 +11,7 @@ from autodev_lab.experiments.agent_process import URL_VARIABLE, AgentOrder
 from autodev_lab.ledger.redis_keys import ShardKeys
 from autodev_lab.ledger.redis_ledger import RedisLedger
 from autodev_lab.ledger.redis_server import RedisServer
-from autodev_lab.ledger.shard_map import ShardMap
-from autodev_lab.ledger.sharded import shard_url
+from autodev_lab.ledger.shard_map import ShardMap, shard_url
 from autodev_lab.processes import Backoff, Heartbeat, Nursery, Presence, Supervisor
 from autodev_lab.protocols import Ledger
 from autodev_lab.records import RefusalReason, Role, Task

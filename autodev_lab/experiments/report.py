@@ -13,7 +13,13 @@ from autodev_lab.analysis.frames import arm_rows, originals, read_outcomes
 from autodev_lab.analysis.gates import GateSummary, gate_summaries
 from autodev_lab.analysis.killing import KillingTests, killing_tests
 from autodev_lab.analysis.metrics import arm_metrics
-from autodev_lab.analysis.rollouts import WATCHED, RolloutSummary, rollout_summaries
+from autodev_lab.analysis.rollouts import (
+    WATCHED,
+    RolloutContrast,
+    RolloutSummary,
+    rollout_contrasts,
+    rollout_summaries,
+)
 from autodev_lab.analysis.statistics import Estimate
 from autodev_lab.analysis.wording import percent
 from autodev_lab.experiments.design import TWIN_SUFFIX, Plan
@@ -62,6 +68,7 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
     )
     gates = gate_summaries(outcomes, plan.arms) if plan.experiment.gates else ()
     rollouts = rollout_summaries(directory.rollouts, plan.arms)
+    against = rollout_contrasts(directory.rollouts, plan.experiment.contrasts)
     killing = killing_tests(outcomes)
     metrics = {name: arm_metrics(arm_rows(outcomes, name)) for name in _arm_names(plan, outcomes)}
     if draw:
@@ -86,10 +93,11 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
         "contrasts": [_contrast(one) for one in contrasts],
         **({"gates": [one.as_json() for one in gates]} if gates else {}),
         **({"rollouts": [one.as_json() for one in rollouts]} if rollouts else {}),
+        **({"rollout_contrasts": [one.as_json() for one in against]} if against else {}),
         "killing_tests": killing.as_json(),
         "artifacts": artifacts(directory),
     }
-    words = in_words(plan, summary, metrics, judged, contrasts, gates, killing, rollouts)
+    words = in_words(plan, summary, metrics, judged, contrasts, gates, killing, (*rollouts, *against))
     write_atomic(directory.path / "summary.txt", words + "\n")
     directory.write_json(directory.summary, summary)
     return summary, words
@@ -134,7 +142,7 @@ def in_words(
     contrasts: Sequence[Judged] = (),
     gates: Sequence[GateSummary] = (),
     killing: KillingTests | None = None,
-    rollouts: Sequence[RolloutSummary] = (),
+    rollouts: Sequence[RolloutSummary | RolloutContrast] = (),
 ) -> str:
     """The run in words: what was asked, what the arms did, what may be said, and where everything lies."""
     parameters = plan.parameters

@@ -89,7 +89,10 @@ class VirtualSignal:
         process = self._runtime._current_process()
         entry = (process, process.turn)
         self._waiting.append(entry)
-        await _suspend(_FOREVER if timeout is None else self._runtime._clock + _duration(timeout))
+        if timeout is None:
+            await _suspend(_FOREVER)
+        else:
+            await _pause(self._runtime, timeout)
         if process.woken:
             process.woken = False
             return True

@@ -201,16 +201,20 @@ class InMemoryLedger:
         outcome = transition(before, command, now, max_tries=self.max_tries)
         if isinstance(outcome, Refusal):
             return outcome
-        if any(task.id in self._states for task in outcome.submitted):
+        submitted = outcome.submitted
+        if not submitted:
+            self._store(before, outcome.state)
+            return outcome
+        if any(task.id in self._states for task in submitted):
             return Refusal(command.task_id, RefusalReason.DUPLICATE_TASK)
         self._store(before, outcome.state)
         events = outcome.events
-        for task in outcome.submitted:
+        for task in submitted:
             follow_up = transition(None, Submit(task), now, max_tries=self.max_tries)
             assert isinstance(follow_up, Transition)
             self._store(None, follow_up.state)
             events += follow_up.events
-        return outcome if events is outcome.events else Transition(outcome.state, events, outcome.submitted)
+        return Transition(outcome.state, events, submitted)
 
     def _store(self, before: TaskState | None, after: TaskState) -> None:
         """Keep a new state and the indices that belong to it."""

@@ -136,7 +136,7 @@ class RedisEventBus:
         """A wake-up of the role that no other agent took, waiting at most so many seconds for it; at most one."""
         self._turn += 1
         at = self._turn % len(self.shards)
-        streams = [keys.work(self._acting) for keys in (*self.shards[at:], *self.shards[:at])]
+        streams = {keys.work(self._acting): keys for keys in (*self.shards[at:], *self.shards[:at])}
         for stream in streams:
             await self._make_group(stream)
         # NOACK: a wake-up that dies with its agent is found by whoever looks next, and nothing piles up
@@ -151,17 +151,17 @@ class RedisEventBus:
             return []
         assert isinstance(answer, list)
         found = [
-            Event(fields["task"], Stage(fields["stage"]), float(fields["at"]))
-            for _, entries in answer
+            (Event(fields["task"], Stage(fields["stage"]), float(fields["at"])), streams[name])
+            for name, entries in answer
             for _, fields in entries
         ]
-        for event in found[1:]:  # COUNT is for each stream
-            await self.hand_on(event)
-        return found[:1]
+        for event, shard in found[1:]:  # COUNT is for each stream
+            await self.hand_on(event, shard)
+        return [event for event, _ in found[:1]]
 
-    async def hand_on(self, event: Event) -> None:
-        """Give a wake-up back, for another agent of the role."""
-        stream = self.shards[0].work(self._acting)
+    async def hand_on(self, event: Event, shard: ShardKeys) -> None:
+        """Give a wake-up back to the shard that it came from, for another agent of the role."""
+        stream = shard.work(self._acting)
         await self.server.command(
             "XADD", stream, "*", "task", event.task_id, "stage", event.stage.value, "at", repr(event.at)
         )

@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from autodev_lab.errors import LabError
 
-__all__ = ["ShardMap"]
+__all__ = ["ShardMap", "shard_url"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class ShardMap:
     version
         Grows with every change; a shard refuses new tasks from whoever goes by an older map.
     shards
-        Addresses by name, without users and passwords.
+        Addresses by name, without users and passwords; an empty one is the server that has the map.
     leaving
         Shards that take no tasks any more, and from which tasks are still moved away.
     moving
@@ -80,6 +81,21 @@ class ShardMap:
             return cls(int(data["version"]), dict(data["shards"]), dict(data["leaving"]), bool(data["moving"]))
         except (ValueError, KeyError, TypeError) as error:
             raise LabError("the shard map cannot be read; use the version of autodev_lab that wrote it") from error
+
+
+def shard_url(directory: str, where: str) -> str:
+    """A shard's address with the directory's user, password and options; an empty one is the directory's server.
+
+    Examples
+    --------
+    >>> shard_url("rediss://lab:secret@one:6379/0?ssl_cert_reqs=none", "rediss://two:6379/0")
+    'rediss://lab:secret@two:6379/0?ssl_cert_reqs=none'
+    """
+    if not where:
+        return directory
+    known, parts = urlsplit(directory), urlsplit(where)
+    user, at, _ = known.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}{at}{parts.netloc}", query=known.query).geturl()
 
 
 def _weight(name: str, root: str) -> int:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TypeVar
-from urllib.parse import urlsplit
 
 from autodev_lab.errors import LabError
 from autodev_lab.ledger.redis_keys import ShardKeys
 from autodev_lab.ledger.redis_ledger import RedisLedger, StaleMapError
 from autodev_lab.ledger.redis_server import RedisServer, without_password
-from autodev_lab.ledger.shard_map import ShardMap
+from autodev_lab.ledger.shard_map import ShardMap, shard_url
 from autodev_lab.ledger.transition import successor_of
 from autodev_lab.records import Claim, HumanAnswer, Refusal, RefusalReason, Result, Role, Stage, Task, TaskState
 from autodev_lab.workflow import TERMINAL_STAGES
 
-__all__ = ["ShardedLedger", "ShardsChangingError", "shard_url"]
+__all__ = ["ShardedLedger", "ShardsChangingError"]
 
 _REFRESH_SECONDS = 1.0
 _AGAIN_SECONDS = 0.1
@@ -132,7 +131,6 @@ class ShardedLedger:
         """Read the shard map again."""
         text = await self.directory.command("GET", self._place)
         await self._go_by(_ALONE if text is None else ShardMap.from_json(str(text)))
-        self._looked = asyncio.get_running_loop().time()
 
     # ------------------------------------------------------------------------------------------- the protocol
 
@@ -216,9 +214,17 @@ class ShardedLedger:
         return None if name is None else await self._ledgers[name].state(task_id)
 
     async def open_count(self) -> int:
-        """Number of open tasks; one that is being moved may count twice, and never not at all."""
-        await self._look()
-        return sum([await ledger.open_count() for ledger in tuple(self._ledgers.values())])
+        """Number of open tasks. While shards change it is about right, and 0 only when none is open."""
+        while True:
+            by = self.map
+            # one that is moved from a shard still to be asked to one that was asked is there at the second look
+            looks = [
+                sum([await ledger.open_count() for ledger in tuple(self._ledgers.values())])
+                for _ in range(2 if by.moving else 1)
+            ]
+            await self.refresh()
+            if self.map.version == by.version:  # else tasks may be in shards that were not asked
+                return max(looks)
 
     async def states(self) -> tuple[TaskState, ...]:
         """All tasks that are not archived: those of a shard in order of submission, one shard after the other."""
@@ -244,12 +250,20 @@ class ShardedLedger:
         return tuple(found.values())
 
     async def counts(self) -> dict[str, int]:
-        """As `RedisLedger.counts`, of all shards."""
-        return _sum([await ledger.counts() for ledger in tuple(self._ledgers.values())])
+        """As `RedisLedger.counts`, of all shards; about right while they change."""
+        await self.refresh()
+        total: Counter[str] = Counter()
+        for ledger in tuple(self._ledgers.values()):
+            total.update(await ledger.counts())
+        return dict(total)
 
     async def stages(self) -> dict[Stage, int]:
-        """As `RedisLedger.stages`, of all shards."""
-        return _sum([await ledger.stages() for ledger in tuple(self._ledgers.values())])
+        """As `RedisLedger.stages`, of all shards; about right while they change."""
+        await self.refresh()
+        total: Counter[Stage] = Counter()
+        for ledger in tuple(self._ledgers.values()):
+            total.update(await ledger.stages())
+        return dict(total)
 
     async def leave(self, agent_id: str) -> None:
         """Forget what an agent that ends was answered last."""
@@ -360,6 +374,7 @@ class ShardedLedger:
         """Now and then read the map again, and see to tasks that wait for those of other shards."""
         now = asyncio.get_running_loop().time()
         if now - self._looked >= _REFRESH_SECONDS:
+            self._looked = now
             await self.refresh()
             await self._settle()
 
@@ -377,43 +392,22 @@ class ShardedLedger:
 
     async def _find(self, task_id: str) -> str | None:
         """Name of the shard where a task is; where it belongs is looked at first."""
-        home = self.map.owner(task_id)
-        if await self._ledgers[home].known(task_id):
-            return home
-        if not self.map.moving:
-            return None
-        for name, ledger in tuple(self._ledgers.items()):
-            if name != home and await ledger.known(task_id):
-                return name
-        return home if await self._ledgers[home].known(task_id) else None  # it may have come in between
+        while True:
+            by = self.map
+            home = by.owner(task_id)
+            if await self._ledgers[home].known(task_id):
+                return home
+            if by.moving:
+                for name, ledger in tuple(self._ledgers.items()):
+                    if name != home and await ledger.known(task_id):
+                        return name
+                if await self._ledgers[home].known(task_id):  # it may have come in between
+                    return home
+            await self.refresh()
+            if self.map.version == by.version:  # else it may be in a shard that was not asked
+                return None
 
     async def _holding(self, claim: Claim) -> RedisLedger | None:
         """The shard of a claim: a held task is not moved."""
         name = self._held.get((claim.task.id, claim.lease.fence)) or await self._find(claim.task.id)
         return None if name is None else self._ledgers.get(name)
-
-
-def shard_url(directory: str, where: str) -> str:
-    """A shard's address with the directory's user, password and options; an empty one is the directory's server.
-
-    Examples
-    --------
-    >>> shard_url("rediss://lab:secret@one:6379/0?ssl_cert_reqs=none", "rediss://two:6379/0")
-    'rediss://lab:secret@two:6379/0?ssl_cert_reqs=none'
-    """
-    if not where:
-        return directory
-    known, parts = urlsplit(directory), urlsplit(where)
-    user, at, _ = known.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user}{at}{parts.netloc}", query=known.query).geturl()
-
-
-_Kind = TypeVar("_Kind")
-
-
-def _sum(counts: Sequence[Mapping[_Kind, int]]) -> dict[_Kind, int]:
-    total: dict[_Kind, int] = {}
-    for one in counts:
-        for name, count in one.items():
-            total[name] = total.get(name, 0) + count
-    return total

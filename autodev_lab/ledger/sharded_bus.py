@@ -107,7 +107,9 @@ class ShardedSubscription:
         if event is None:
             return
         if not self._waiting and event.stage in self._bus.work:
-            await bus.hand_on(event)  # another server was quicker, and we are at work
+            owner = self._bus.ledger.map.owner(event.task_id)
+            shard = next((keys for keys in bus.shards if keys.shard == owner), bus.shards[0])
+            await bus.hand_on(event, shard)  # another server was quicker, and we are at work
         else:
             self._waiting = False
             self._heard.append(event)

@@ -41,14 +41,16 @@ class Family(Protocol):
     def gone(self) -> bool: ...
 
 
-def small(out: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, *, workers: int = 1, seed: int = 0) -> RunResult:
+def small(
+    out: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, *, workers: int = 1, seed: int = 0, **overrides: object
+) -> RunResult:
     """The small run with a cache of the test's choice."""
     monkeypatch.setenv("AUTODEV_CACHE", str(cache))
     return run_experiment(
         "learning",
         profile="smoke",
         seed=seed,
-        overrides=SMALL,
+        overrides={**SMALL, **overrides},
         workers=workers,
         out=out,
         offline=True,
@@ -91,16 +93,32 @@ def test_another_seed_other_bytes(
     assert digest(small(tmp_path / "run", tmp_path / "cache", monkeypatch, seed=1).path) != digest(reference.path)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_cold_cache_same_bytes(
-    workers: int, reference: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: Family
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this process and those it starts put what they need for a while."""
+    place = tmp_path / "scratch"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def test_a_cold_cache_and_two_workers_same_bytes(
+    reference: RunResult, tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, family: Family
 ) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setenv("TMPDIR", str(scratch))  # for the workers
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch))  # for this process
-    again = small(tmp_path / "run", tmp_path / "cache", monkeypatch, workers=workers)
+    """The reference run was cold too, in one process."""
+    again = small(tmp_path / "run", tmp_path / "cache", monkeypatch, workers=2)
     assert digest(again.path) == digest(reference.path)
+    assert family.gone(), "no process outlives the run"
+    assert list(scratch.iterdir()) == [], "no tree of a task is left behind"
+
+
+def test_a_run_in_one_process_leaves_nothing_behind(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, family: Family
+) -> None:
+    tiny = {"tasks_per_package": 1, "budget": 4, "arms": ("uniform",), "twins": False}
+    made = small(tmp_path / "run", tmp_path / "cache", monkeypatch, **tiny)
+    assert made.summary["complete"] is True
     assert family.gone(), "no process outlives the run"
     assert list(scratch.iterdir()) == [], "no tree of a task is left behind"
 

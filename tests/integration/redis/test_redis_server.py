@@ -17,7 +17,10 @@ from autodev_lab.integrations.redis_process import RedisProcess
 from autodev_lab.ledger.archive import append_states, read_states
 from autodev_lab.ledger.redis_ledger import RedisLedger
 from autodev_lab.ledger.redis_server import RedisServer, without_password
+from autodev_lab.ledger.sharded import ShardedLedger
+from autodev_lab.ledger.sharded_bus import ShardedEventBus
 from autodev_lab.records import Attempt, Plan, RefusalReason, Role, Stage, StageResult, Task, TaskKind, TaskState
+from autodev_lab.workflow import stages_of
 
 PLAN = Plan("t", (), 0.0, 1)
 
@@ -252,9 +255,26 @@ def test_on_a_cluster_a_shards_keys_live_on_one_node(redis_binary, tmp_path):
 
         url = server.url.replace("redis://", "redis+cluster://").removesuffix("/0")
         answers, states, expired = with_ledger(url, use, patience=10.0)
+
+        async def use_shards():
+            async with ShardedLedger(url, {"0": "", "1": ""}, prefix="sharded") as ledger:
+                subscription = ShardedEventBus(ledger, role=Role.ARCHITECT).subscribe(
+                    (*stages_of(Role.ARCHITECT), Stage.ABANDONED)
+                )
+                await subscription.next(0.1)  # a group and a channel of each shard are there from here on
+                for number in range(4):
+                    await ledger.submit(task(f"t{number}"))
+                heard = {(await subscription.next(5.0)).task_id for _ in range(4)}
+                places = len(ledger.places())
+                subscription.close()
+                return heard, places
+
+        heard, places = asyncio.run(use_shards())
     assert answers == [None] * 3
     assert [(state.stage, state.after) for state in states] == [(Stage.PLANNED, ()), (Stage.FETCHED, ("t1",))]
     assert expired == 0
+    assert heard == {"t0", "t1", "t2", "t3"}
+    assert places == 2, "one command reads the keys of one shard"
 
 
 def test_closed_tasks_move_to_a_file_and_their_ids_stay_taken(redis_server, tmp_path):

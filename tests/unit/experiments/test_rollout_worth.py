@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from autodev_lab.analysis.rollouts import WATCHED, rollout_summary
+from autodev_lab.analysis.rollouts import WATCHED, rollout_contrast, rollout_summary
 from autodev_lab.cli.main import app
 from autodev_lab.experiments import RunResult, run_experiment
 from autodev_lab.experiments.design import Plan, load_experiment, make_plan
@@ -62,6 +62,11 @@ def test_every_rollout_is_summed_up(result: RunResult, rollouts: dict[str, dict[
     assert sequential["exposures"] > 100 and sequential["escaped"] < 1.0
     assert rollouts["rollout_first_failure"]["false_rollbacks"] > 0.5, "one request in a hundred fails by chance"
     assert "rollout_sequential (sequential): of " in result.words
+    against = result.summary["rollout_contrasts"]
+    assert [one["baseline"] for one in against] == [  # type: ignore[attr-defined]
+        *("rollout_at_once", "rollout_first_failure", "rollout_mann_whitney")
+    ]
+    assert "rollout_sequential less rollout_first_failure: right ones rolled back -" in result.words
 
 
 def test_its_table_holds_what_the_outcomes_say(result: RunResult) -> None:
@@ -87,6 +92,20 @@ def test_a_summary_is_what_its_rows_say() -> None:
     assert (one.false_rollbacks.value, one.escaped.value) == (0.5, 0.5)
     assert one.harmed_by_wrong.value == (0.1 * WATCHED + 8) / 2
     assert one.harmed.value == (1 + 3 + 0.1 * WATCHED + 8) / 4
+
+
+def test_a_contrast_is_of_what_was_right_or_wrong_in_both_arms() -> None:
+    columns = ["package", "task_id", "correct", "promoted", "rolled_back", "failed"]
+    first = [("a", "1", True, True, False, 0), ("b", "2", False, False, True, 9), ("b", "3", True, True, False, 0)]
+    other = [("a", "1", True, False, True, 2), ("b", "2", False, True, False, 30), ("b", "3", False, True, False, 0)]
+    sides = (pd.DataFrame(rows, columns=columns).assign(arm=arm) for arm, rows in (("x", first), ("y", other)))
+    rest = {"twin": False, "replicate": 0, "depth": 0, "baseline_failed": 0, "production_failing": None}
+    one = rollout_contrast(pd.concat(sides).assign(**rest), "x", "y")
+    assert {name: (effect.estimate, effect.n) for name, effect in one.differences.items()} == {
+        "false_rollbacks": (-1.0, 1),
+        "escaped": (-1.0, 1),
+        "harmed_by_wrong": (-21.0, 1),
+    }
 
 
 def test_a_run_whose_rollouts_are_alike_has_no_such_table(tmp_path: Path) -> None:
