@@ -12,7 +12,8 @@ lost; "taskiq_stream" is its stream broker with a result backend, which acknowle
 "bare" are two round trips over the connections that our ledger uses, "redis_py" two of redis-py's client, which the
 peers use.
 
-With --queued, so many tasks wait in the ledger while cycles are timed; memory is what the server says it uses for them.
+With --queued, so many tasks wait in the ledger while cycles are timed, for each number on a server of its own, in turn;
+memory is what the server says it uses for them.
 With 1000000 this takes two minutes of a core and .6 GB of memory.
 """
 
@@ -27,6 +28,7 @@ import json
 import logging
 import platform
 import socket
+import statistics
 import sys
 import tempfile
 import time
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 60.0
 BATCH = 500
-PARTS = 10
+PARTS = 25
 
 
 def task(number: int, prefix: str = "t") -> Task:
@@ -229,33 +231,46 @@ class Batches:
         self._connection.close()
 
 
-def queued(redis: RedisProcess, waiting: int, count: int) -> dict[str, float]:
-    """Memory a task, and what a cycle takes while so many tasks wait: the best part's time, the server's own time."""
+async def fill(redis: RedisProcess, waiting: int) -> float:
+    """Let so many tasks wait in an empty ledger; returns the bytes that one takes."""
+    async with RedisServer(redis.url) as server:
+        ledger = RedisLedger(server)
+        await ledger.open()
+        before = await used(server)
+        await ledger.submit(task(0))  # the server knows the script from here on
+        batches = Batches(redis)
+        filling = RedisLedger(cast(RedisServer, batches))
+        for number in range(1, waiting):
+            await filling.submit(task(number))
+        batches.flush()
+        batches.close()
+        assert await ledger.open_count() == waiting
+        return (await used(server) - before) / waiting
 
-    async def main() -> dict[str, float]:
-        async with RedisServer(redis.url) as server:
-            ledger = RedisLedger(server)
-            await ledger.open()
-            before = await used(server)
-            await ledger.submit(task(0))  # the server knows the script from here on
-            batches = Batches(redis)
-            filling = RedisLedger(cast(RedisServer, batches))
-            for number in range(1, waiting):
-                await filling.submit(task(number))
-            batches.flush()
-            batches.close()
-            assert await ledger.open_count() == waiting
-            after = await used(server)
-            begun = await processor_seconds(server)
-            spent = [await cycles(ledger, part) for part in (count // PARTS,) * PARTS]
-            return {
-                "queued": waiting,
-                "bytes_a_task": (after - before) / waiting,
-                "cycle_ms": 1e3 * min(spent) / (count // PARTS),
-                "server_cpu_ms": 1e3 * (await processor_seconds(server) - begun) / (count // PARTS * PARTS),
-            }
 
-    return asyncio.run(main())
+async def queued(redis: Sequence[RedisProcess], waiting: Sequence[int], count: int) -> list[dict[str, float]]:
+    """Memory a task, and what a cycle takes while so many tasks wait, each on a server of its own, in turn."""
+    taken = [await fill(one, many) for one, many in zip(redis, waiting, strict=True)]
+    part = max(1, min(count, *waiting) // PARTS)
+    spent: list[list[float]] = [[] for _ in redis]
+    worked = [0.0 for _ in redis]
+    for _ in range(PARTS):
+        for at, one in enumerate(redis):
+            async with RedisServer(one.url) as server:
+                ledger = RedisLedger(server)
+                begun = await processor_seconds(server)
+                spent[at].append(await cycles(ledger, part) / part)
+                worked[at] += await processor_seconds(server) - begun
+    return [
+        {
+            "queued": many,
+            "bytes_a_task": taken[at],
+            "best_cycle_ms": 1e3 * min(spent[at]),
+            "median_cycle_ms": 1e3 * statistics.median(spent[at]),
+            "server_cpu_ms": 1e3 * worked[at] / (PARTS * part),
+        }
+        for at, many in enumerate(waiting)
+    ]
 
 
 async def processor_seconds(server: RedisServer) -> float:
@@ -287,17 +302,18 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             sides[name] = side
     rates: dict[str, list[float]] = {name: [] for name in sides}
-    growth = []
+    growth: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder, RedisProcess(find_redis(), Path(folder)) as redis:
         for number in range(options.rounds):
             for name, side in sides.items():
                 redis.command("FLUSHALL")
                 rates[name].append(side(redis, options.tasks))
                 print(f"round {number + 1}: {name} {rates[name][-1]:,.0f} tasks/s", file=sys.stderr)
-        for waiting in options.queued:
-            redis.command("FLUSHALL")
-            growth.append(queued(redis, waiting, min(options.tasks, waiting)))
-            print(f"{growth[-1]}", file=sys.stderr)
+        if options.queued:
+            with contextlib.ExitStack() as stack:
+                places = [Path(folder) / f"queued-{waiting}" for waiting in options.queued]
+                servers = [stack.enter_context(RedisProcess(find_redis(), place)) for place in places]
+                growth = asyncio.run(queued(servers, options.queued, options.tasks))
         about = redis.command("INFO", "server")
     best = {name: max(values) for name, values in rates.items() if values}
     peers = {name: rate for name, rate in best.items() if name in PEERS}
@@ -320,7 +336,10 @@ def main(arguments: list[str] | None = None) -> int:
     }
     if options.json:
         print(json.dumps(result))
-    elif best:
+        return 0
+    for one in growth:
+        print(", ".join(f"{name} {value:,.7g}" for name, value in one.items()))
+    if best:
         shares = (result["share_of_bare_round_trips"], result["share_of_redis_py_round_trips"])
         print(
             f"{best['ours']:,.0f} claims and completions a second: {shares[0]:.2f} of the bare round trips, "

@@ -23,6 +23,7 @@ SUBMITTER = "submitter"
 
 LEASE_SECONDS = 30.0
 
+_MIX = FaultMix(lease_seconds=LEASE_SECONDS)
 _TASKS = (1, 1, 2, 2)
 _WAITS = 0.4
 _WORKERS = (Role.ARCHITECT, Role.DEVELOPER, Role.TESTER, Role.REVIEWER, Role.DEPLOYER, Role.MONITOR)
@@ -98,13 +99,14 @@ def draw_schedule(seed: int, index: int, disable: Mechanism | None = None, mix: 
         TaskPlan(f"t{number}", round(8.0 * rng.random(), 2), rng.randrange(2))
         for number in range(1, 1 + rng.choice(_TASKS))
     )
-    tasks = _some_wait(tasks, random.Random(stable_seed("dependencies", seed, index)))
+    if len(tasks) > 1:
+        tasks = _some_wait(tasks, random.Random(stable_seed("dependencies", seed, index)))
     team = tuple(
         Member(f"{role}-{number}", role) for role in _WORKERS for number in range(1, 2 + (rng.random() < 0.25))
     )
     team = (*team, Member("desk-1", Role.HUMAN))
     hosts = [*(member.name for member in team), SUBMITTER]
-    faults = draw_faults(rng, hosts, mix or FaultMix(lease_seconds=LEASE_SECONDS))
+    faults = draw_faults(rng, hosts, mix or _MIX)
     return Schedule(own, tasks, team, faults, disable)
 
 
