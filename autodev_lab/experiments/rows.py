@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -163,9 +162,14 @@ def _plain(value: object) -> object:
     return value
 
 
-@cache
-def _names_of(kind: type) -> tuple[str, ...] | None:
-    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None
+_NAMES: dict[type[Any], tuple[str, ...] | None] = {}
+
+
+def _names_of(kind: type[Any]) -> tuple[str, ...] | None:
+    """Names of a dataclass's fields, found once; None for any other class."""
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None
+    return _NAMES[kind]
 
 
 def _last(state: TaskState, kind: type[R]) -> R | None:
