@@ -11,6 +11,7 @@ import pandas as pd
 
 from autodev_lab.analysis.recorded_changes import week_of
 from autodev_lab.decisions.guarantee import Certificate, FixedSequences, Promise, certify
+from autodev_lab.decisions.maturity import DatedOutcomes
 from autodev_lab.errors import LabError
 
 __all__ = ["EXCHANGEABLE", "FORMS", "Certified", "certificates_of", "project_weeks"]
@@ -78,7 +79,7 @@ def project_weeks(changes: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 def certificates_of(
     confidence: npt.ArrayLike,
-    success: npt.ArrayLike,
+    success: npt.ArrayLike | DatedOutcomes,
     weeks: npt.NDArray[np.int64],
     promise: Promise,
     sequences: FixedSequences | None,
