@@ -10,7 +10,7 @@ from autodev_lab.errors import LabError
 from autodev_lab.ledger.redis_keys import ShardKeys
 from autodev_lab.ledger.redis_ledger import RedisLedger
 from autodev_lab.ledger.redis_server import RedisServer
-from autodev_lab.ledger.shard_map import ShardMap
+from autodev_lab.ledger.shard_map import ShardMap, shard_url
 from autodev_lab.processes.presence import Presence
 from autodev_lab.protocols import Ledger
 from autodev_lab.records import Claim, RefusalReason, Stage
@@ -150,7 +150,7 @@ async def release_on_redis(
         for name, where in places.items():
             server = first
             if where and where != first.shown:
-                server = await stack.enter_async_context(RedisServer(_with_user(url, where), patience=patience))
+                server = await stack.enter_async_context(RedisServer(shard_url(url, where), patience=patience))
             found = await _holding(server, prefix, name, task_id)
             if found is not None:
                 break
@@ -177,10 +177,3 @@ async def _holding(server: RedisServer, prefix: str, shard: str, task_id: str) -
     ledger = RedisLedger(server, prefix=prefix, shard=shard, max_tries=max_tries)
     await ledger.open()
     return None if await ledger.state(task_id) is None else (ledger, max_tries)
-
-
-def _with_user(url: str, where: str) -> str:
-    """A shard's address, with the user and password of the directory's."""
-    user, at, _ = url.partition("://")[2].rpartition("@")
-    scheme, _, rest = where.partition("://")
-    return f"{scheme}://{user}{at}{rest}"
