@@ -151,7 +151,7 @@ tell(experiments=[one.name for one in MlflowClient(sys.argv[1]).search_experimen
 
 GATES = """
 result = autodev_lab.run_experiment("safety", profile="quick", workers=1, mlflow=True, progress="quiet",
-    overrides={"environment": "simulated", "packages": ("ant", "bee", "cat"), "tasks_per_package": 16,
+    overrides={"environment": "simulated", "packages": ("ant", "bee", "cat"), "tasks_per_package": 12,
                "arms": ("gate_none", "gate_published"), "twins": False})
 from mlflow import MlflowClient
 from autodev_lab.analysis.calibration_path import calibration_path

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from autodev_lab.analysis.rollouts import WATCHED, rollout_contrast, rollout_summary
 from autodev_lab.cli.main import app
-from autodev_lab.experiments import RunResult, run_experiment
+from autodev_lab.experiments import RunResult, report, run_experiment
 from autodev_lab.experiments.design import Plan, load_experiment, make_plan
 
 OVERRIDES: dict[str, object] = {"packages": ("ant", "bee", "cat", "dog"), "tasks_per_package": 8, "twins": False}
@@ -20,9 +20,11 @@ OVERRIDES: dict[str, object] = {"packages": ("ant", "bee", "cat", "dog"), "tasks
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     out = tmp_path_factory.mktemp("rollouts") / "run"
-    return run_experiment(
-        "rollout_worth", profile="simulated", overrides=OVERRIDES, out=out, workers=1, progress="quiet"
-    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(report, "_draw", lambda *arguments: None)  # no figure is looked at
+        return run_experiment(
+            "rollout_worth", profile="simulated", overrides=OVERRIDES, out=out, workers=1, progress="quiet"
+        )
 
 
 @pytest.fixture(scope="module")
