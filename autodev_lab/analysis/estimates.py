@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 __all__ = ["Effect", "Estimate", "Floats", "mean_estimate"]
 
@@ -53,5 +53,5 @@ def mean_estimate(values: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
     count, mean = len(array), float(array.mean())
     if count < 2:
         return Estimate(mean, -math.inf, math.inf, count, count)
-    reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * float(array.std(ddof=1)) / math.sqrt(count)
+    reach = float(special.stdtrit(count - 1, (1 + level) / 2)) * float(array.std(ddof=1)) / math.sqrt(count)
     return Estimate(mean, mean - reach, mean + reach, count, count)
