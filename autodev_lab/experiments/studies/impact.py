@@ -115,7 +115,8 @@ class ImpactStudy:
             raise LabError("name packages to change with -p packages=..., or a file of tasks with -p tasks=...")
         if _asks_testmon(plan) and not testmon_is_installed():
             raise LabError("an arm needs pytest-testmon; install it with: python -m pip install pytest-testmon")
-        return tuple(spec for spec in specs if not is_observed(directory, spec)), max(1, parameters.changes_per_package)
+        each = _changes(parameters) / len(specs)  # progress counts alike for all, though packages have more or fewer
+        return tuple(spec for spec in specs if not is_observed(directory, spec)), max(1, round(each))
 
     def build(
         self, plan: StudyPlan, package: str, directory: RunDirectory, settings: Settings, progress: Progress
@@ -146,16 +147,14 @@ class ImpactStudy:
     def foresee(self, plan: StudyPlan) -> Foreseen:
         """From the number of changes, all of whose tests are run."""
         parameters = _parameters(plan)
-        changes = parameters.changes_per_package * len(parameters.packages)
-        changes += sum(len(edits) for edits in _historical(parameters).values())
+        changes = _changes(parameters)
         rows = changes * len(plan.arms)
         seconds = len(_specs(parameters)) * _PACKAGE_SECONDS + changes * _CHANGE_SECONDS
         return Foreseen(rows, seconds, rows * _ROW_BYTES + changes * _CHANGE_BYTES)
 
     def size(self, plan: StudyPlan) -> int:
         """Changes, as far as they are known before they are made."""
-        parameters = _parameters(plan)
-        return max(1, parameters.changes_per_package * len(parameters.packages))
+        return max(1, _changes(_parameters(plan)))
 
     def measure(
         self, plan: StudyPlan, arm: str, directory: RunDirectory, settings: Settings, progress: Progress
@@ -244,6 +243,12 @@ def _historical(parameters: ImpactParameters) -> dict[str, list[tuple[Edit, ...]
             f"{parameters.tasks} has no historical task; build some with `autodev-lab tasks build ... --from`"
         )
     return found
+
+
+def _changes(parameters: ImpactParameters) -> int:
+    """Changes to be tried, as far as they are known before they are made."""
+    historical = sum(len(edits) for edits in _historical(parameters).values())
+    return parameters.changes_per_package * len(parameters.packages) + historical
 
 
 def _specs(parameters: ImpactParameters) -> tuple[str, ...]:
