@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +77,12 @@ def measure_ledger_costs(blocks: int = _BLOCKS, cycles: int = _CYCLES) -> Ledger
     if importlib.util.find_spec("redis") is None:
         return LedgerCosts(why_not="redis-py is not installed; pip install 'autodev-lab[redis]'")
     try:
-        with tempfile.TemporaryDirectory() as folder, RedisProcess(find_redis(), Path(folder) / "redis") as process:
-            return asyncio.run(_measure(process, blocks, cycles))
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            RedisProcess(find_redis(), Path(folder) / "redis") as process,
+            ThreadPoolExecutor(1) as thread,  # in a notebook this one has a loop running already
+        ):
+            return thread.submit(asyncio.run, _measure(process, blocks, cycles)).result()
     except LabError as error:
         return LedgerCosts(why_not=str(error))
 

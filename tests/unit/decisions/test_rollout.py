@@ -51,7 +51,7 @@ def test_both_tests_find_what_they_look_for():
     n=st.integers(1, 12),
     m=st.integers(1, 12),
     rate=st.floats(0.01, 0.9),
-    less=st.floats(0.0, 1.0),
+    less=st.just(0.0) | st.floats(1e-6, 1.0),  # scipy's pmf overflows for probabilities of 1e-308
     centre=st.floats(0.01, 0.9),
     margin=st.floats(0.02, 0.3),
 )
