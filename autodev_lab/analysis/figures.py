@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.special import stdtrit
 
 from autodev_lab.analysis.bands import simultaneous_band
 from autodev_lab.analysis.claims import Judged
@@ -96,8 +97,8 @@ def paired_differences(judged: Judged, treatment: pd.DataFrame, baseline: pd.Dat
 def forest(judged: Judged, differences: pd.DataFrame, endpoint: Endpoint) -> Figure:
     """Forest plot: treatment minus baseline in every package, and over all of them.
 
-    The interval of a package is `matched_difference` over its items; that of all packages is `absolute_effect`, over
-    packages.
+    The interval of a package is over its items: `matched_difference` of shares, Student's of anything else, none of one
+    item alone; that of all packages is `absolute_effect`, over packages.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ def forest(judged: Judged, differences: pd.DataFrame, endpoint: Endpoint) -> Fig
         What the differences are of.
     """
     grouped = differences.groupby("package", sort=True)["difference"]
-    rows = [(str(package), matched_difference(values.to_numpy(dtype=np.float64))) for package, values in grouped]
+    rows = [(str(package), _of_package(values.to_numpy(dtype=np.float64), endpoint)) for package, values in grouped]
     sums, sizes = (one.to_numpy(dtype=np.float64) for one in (grouped.sum(), grouped.size()))
     over = absolute_effect(sums, np.zeros_like(sums), sizes)
     rows.append(("all packages", Estimate(over.estimate, over.low, over.high, over.n, over.clusters)))
@@ -134,6 +135,15 @@ def forest(judged: Judged, differences: pd.DataFrame, endpoint: Endpoint) -> Fig
     )
     axes.grid(axis="x", alpha=0.3)
     return figure
+
+
+def _of_package(differences: npt.NDArray[np.float64], endpoint: Endpoint) -> Estimate:
+    """The mean over a package's items, with an interval where they have one."""
+    if endpoint.bounds == (0.0, 1.0) or endpoint.unit == "share of tasks":
+        return matched_difference(differences)
+    n, mean = differences.size, float(differences.mean())
+    half = math.inf if n < 2 else float(stdtrit(n - 1, 0.975) * differences.std(ddof=1) / math.sqrt(n))
+    return Estimate(mean, mean - half, mean + half, n, 1)
 
 
 def learning_curve(

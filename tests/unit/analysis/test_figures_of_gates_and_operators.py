@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from autodev_lab.analysis.figures import render
+from autodev_lab.analysis.effects import matched_difference
+from autodev_lab.analysis.figures import _of_package, render
 from autodev_lab.analysis.gate_figures import reliability_figure, risk_coverage_figure
 from autodev_lab.analysis.gates import gate_summaries
 from autodev_lab.analysis.killing import killing_tests
+from autodev_lab.analysis.metrics import Endpoint
 from autodev_lab.analysis.operator_figure import operator_figure, operator_table
 from autodev_lab.analysis.risk_coverage import compare_orders, wrong_band
 
@@ -140,3 +144,13 @@ def test_a_gate_is_summed_up_by_where_its_wrong_changes_went() -> None:
     quiet = gate_summaries(rows.assign(decision="REQUEST_REVIEW"), ["mine"])[0]
     assert quiet.matched == () and "not known" in quiet.in_words()
     assert quiet.as_json()["right"] is None
+
+
+def test_of_what_is_no_share_a_package_has_an_interval_only_over_several_items() -> None:
+    rate = Endpoint("rate", "rate", "tasks an hour", "throughput")
+    one = _of_package(np.array([-40.0]), rate)
+    assert one.value == -40.0 and one.low == -math.inf and one.high == math.inf
+    few = _of_package(np.array([-40.0, -44.0, -36.0]), rate)
+    assert few.low == pytest.approx(-40 - 4.302653 * 4 / math.sqrt(3)) and few.low < few.value < few.high
+    share = _of_package(np.array([0.0, 0.0, 1.0]), Endpoint("found", "found", "share", "found", (0.0, 1.0)))
+    assert share == matched_difference([0.0, 0.0, 1.0])
