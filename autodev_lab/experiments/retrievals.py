@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from autodev_lab.analysis.dictionary import RETRIEVAL_COLUMNS, schema
-from autodev_lab.errors import LabError
+from autodev_lab.analysis.dictionary import RETRIEVAL_COLUMNS
 from autodev_lab.experiments.design import Cell, Plan
 from autodev_lab.experiments.directory import RunDirectory
-from autodev_lab.experiments.rows import parquet_bytes
-from autodev_lab.files import write_atomic
+from autodev_lab.experiments.trace_tables import Row, write_trace_table
 from autodev_lab.records import Retrieval, Task
 
 __all__ = ["retrieval_rows", "write_retrievals"]
 
 ENDS = ("solved", "correct", "candidates")
 """What of a task's outcome every row repeats."""
-
-Row = dict[str, object]
 
 
 def write_retrievals(plan: Plan, directory: RunDirectory) -> None:
@@ -39,22 +35,13 @@ def write_retrievals(plan: Plan, directory: RunDirectory) -> None:
     LabError
         If a trace is damaged.
     """
-    told = ["arm", "twin", "replicate", "task_id", *ENDS]
-    outcomes = pd.read_parquet(directory.outcomes, columns=told)
-    rows: list[Row] = []
-    for (arm, twin, replicate), part in outcomes.groupby(told[:3], sort=False):
-        cell = Cell(str(arm), bool(twin), int(str(replicate)))
+
+    def rows_of(cell: Cell, traces: Sequence[Mapping[str, object]], part: pd.DataFrame) -> Iterator[Row]:
         owner = "" if plan.team(cell.arm).memory == "isolated" else "shared"
-        ends = {str(end["task_id"]): end for end in pa.Table.from_pandas(part[told[3:]]).to_pylist()}
-        try:
-            rows += retrieval_rows(cell, owner, directory.read_trace(cell), ends)
-        except ValueError as error:
-            raise LabError(
-                f"the traces of cell {cell.name} of run {directory.id} are damaged; `run --resume {directory.id}` "
-                "runs it again"
-            ) from error
-    columns = {column.name: [row[column.name] for row in rows] for column in RETRIEVAL_COLUMNS}
-    write_atomic(directory.retrievals, parquet_bytes(pa.table(columns, schema=schema(RETRIEVAL_COLUMNS))))
+        ends = {str(end["task_id"]): end for end in pa.Table.from_pandas(part[["task_id", *ENDS]]).to_pylist()}
+        return retrieval_rows(cell, owner, traces, ends)
+
+    write_trace_table(directory, directory.retrievals, RETRIEVAL_COLUMNS, ENDS, rows_of)
 
 
 def retrieval_rows(

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from autodev_lab.analysis.dictionary import ROLLOUT_COLUMNS, schema
-from autodev_lab.errors import LabError
+from autodev_lab.analysis.dictionary import ROLLOUT_COLUMNS
 from autodev_lab.experiments.design import Cell, Plan
 from autodev_lab.experiments.directory import RunDirectory
-from autodev_lab.experiments.rows import parquet_bytes
-from autodev_lab.files import write_atomic
+from autodev_lab.experiments.trace_tables import Row, write_trace_table
 from autodev_lab.records import ExposureReport, Ruling, Stage, Task, Traffic
 
 __all__ = ["differ_in_rollouts", "rollout_rows", "write_rollouts"]
-
-Row = dict[str, object]
 
 
 def differ_in_rollouts(plan: Plan) -> bool:
@@ -36,21 +31,12 @@ def write_rollouts(plan: Plan, directory: RunDirectory) -> None:
     """
     if not differ_in_rollouts(plan):
         return
-    told = ["arm", "twin", "replicate", "task_id", "correct"]
-    outcomes = pd.read_parquet(directory.outcomes, columns=told)
-    rows: list[Row] = []
-    for (arm, twin, replicate), part in outcomes.groupby(told[:3], sort=False):
-        cell = Cell(str(arm), bool(twin), int(str(replicate)))
+
+    def rows_of(cell: Cell, traces: Sequence[Mapping[str, object]], part: pd.DataFrame) -> Iterator[Row]:
         right = dict(zip(part["task_id"], part["correct"].astype(bool).tolist(), strict=True))
-        try:
-            rows += rollout_rows(cell, plan.team(cell.arm).rollout, directory.read_trace(cell), right)
-        except ValueError as error:
-            raise LabError(
-                f"the traces of cell {cell.name} of run {directory.id} are damaged; `run --resume {directory.id}` "
-                "runs it again"
-            ) from error
-    columns = {column.name: [row[column.name] for row in rows] for column in ROLLOUT_COLUMNS}
-    write_atomic(directory.rollouts, parquet_bytes(pa.table(columns, schema=schema(ROLLOUT_COLUMNS))))
+        return rollout_rows(cell, plan.team(cell.arm).rollout, traces, right)
+
+    write_trace_table(directory, directory.rollouts, ROLLOUT_COLUMNS, ["correct"], rows_of)
 
 
 def rollout_rows(

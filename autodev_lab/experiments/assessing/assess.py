@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -112,21 +113,8 @@ def assess_commit(
         workers=workers,
         pattern=pattern,
     )
-    if isinstance(found, Sealed):
-        judge, standing = found.judge, _read(found, path, mined=history is None)
-    else:
-        learned = past if history is None else history
-        now = float(header.date) if history is None else float(history["date"].max())
-        fitted = fit_judge(learned, question, now=now)
-        if fitted is None:
-            return assess_change(
-                header, measures, past, days=days, promise=question.promise, model=MODELS[model](), standards=used
-            )
-        kept_not = write_judge(path, fitted, question, table=table_digest(learned), code=code)
-        judge, standing = fitted, _fitted(fitted, path, found.why, kept_not, mined=history is None)
-    if _may(judge, header, single if history is None else None):
-        return _by_judge(header, measures, past, judge, days, used, standing)
-    return assess_change(
+    by_its_past = partial(
+        assess_change,
         header,
         measures,
         past,
@@ -134,8 +122,20 @@ def assess_commit(
         promise=question.promise,
         model=MODELS[model](),
         standards=used,
-        judge=Standing(_OWN_DAY, _day(datetime.now(UTC).timestamp()), True, "", False),
     )
+    if isinstance(found, Sealed):
+        judge, standing = found.judge, _read(found, path, mined=history is None)
+    else:
+        learned = past if history is None else history
+        now = float(header.date) if history is None else float(history["date"].max())
+        fitted = fit_judge(learned, question, now=now)
+        if fitted is None:
+            return by_its_past(judge=None)
+        kept_not = write_judge(path, fitted, question, table=table_digest(learned), code=code)
+        judge, standing = fitted, _fitted(fitted, path, found.why, kept_not, mined=history is None)
+    if _may(judge, header, single if history is None else None):
+        return _by_judge(header, measures, past, judge, days, used, standing)
+    return by_its_past(judge=Standing(_OWN_DAY, _day(datetime.now(UTC).timestamp()), True, "", False))
 
 
 def assess_change(
