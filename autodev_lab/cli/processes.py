@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autodev_lab.cli.run import Sandbox
-from autodev_lab.cli.settings_from_config import ConfigOption, with_counts
+from autodev_lab.cli.settings_from_config import ConfigOption, configuration, with_counts
 from autodev_lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -58,8 +58,12 @@ R2ROption = Annotated[
 SandboxOption = Annotated[Sandbox, typer.Option(help="weak: run even without isolation.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Take packages from the cache alone.")]
 
+_SAME = ("tasks", "count", "seed", "budget", "prefix", "max_tries", "patience", "r2r", "offline")
+"""Options that an order calls the same."""
+
 
 def agent(
+    context: typer.Context,
     role: Annotated[str, typer.Argument(help="architect, developer, tester, reviewer, deployer, monitor or human.")],
     redis: RedisOption,
     prefix: PrefixOption = "autodev",
@@ -81,34 +85,19 @@ def agent(
     """Be one agent until SIGTERM or Ctrl-C: the step under way is finished, or its claim given up."""
     import logging
 
-    from autodev_lab.experiments.agent_process import AgentOrder, run_agent
+    from autodev_lab.experiments.agent_process import run_agent
     from autodev_lab.records import Role
 
     if role not in tuple(Role):
         raise LabError(f"there is no role {role!r}; choose one of {', '.join(Role)}")
     logging.basicConfig(format=f"%(asctime)s {role}: %(message)s", level=logging.INFO)
-    order = AgentOrder(
-        role,
-        World.SCRIPTED if scripted else environment,
-        tasks,
-        count,
-        seed,
-        budget,
-        lease_seconds=lease,
-        poll_seconds=min(5.0, lease),
-        prefix=prefix,
-        max_tries=max_tries,
-        patience=patience,
-        grace_seconds=grace,
-        r2r=r2r,
-        offline=offline,
-        weak_sandbox=sandbox is Sandbox.WEAK,
-    )
+    order = _order(context, role)
     name = run_agent(order, redis)
     typer.echo(f"{name or role} has left", err=True)
 
 
 def up(
+    context: typer.Context,
     redis: ServersOption,
     agents: Annotated[
         str,
@@ -143,29 +132,13 @@ def up(
     """
     import asyncio
 
-    from autodev_lab.experiments.agent_process import AgentOrder, tasks_for
+    from autodev_lab.experiments.agent_process import tasks_for
     from autodev_lab.experiments.process_shards import wanted_shards
     from autodev_lab.experiments.process_team import count_agents
     from autodev_lab.experiments.process_watch import watch_team
 
     counts, wanted = count_agents(agents), wanted_shards(redis, shards)
-    order = AgentOrder(
-        "",
-        World.SCRIPTED if scripted else environment,
-        tasks,
-        count,
-        seed,
-        budget,
-        lease_seconds=lease,
-        poll_seconds=min(5.0, lease),
-        prefix=prefix,
-        max_tries=max_tries,
-        patience=patience,
-        grace_seconds=grace,
-        r2r=r2r,
-        offline=offline,
-        weak_sandbox=sandbox is Sandbox.WEAK,
-    )
+    order = _order(context, "")
     _check_sandbox(order)
     known = tasks_for(order) if submit else ()
     result = asyncio.run(
@@ -220,6 +193,24 @@ def shards(
         print_json(changed.as_json())
     else:
         typer.echo(changed.in_words())
+
+
+def _order(context: typer.Context, role: str) -> AgentOrder:
+    """What the options that `agent` and `up` share, and the configuration, tell an agent."""
+    from autodev_lab.experiments.agent_process import AgentOrder
+    from autodev_lab.experiments.configuring import governed_team
+
+    given = context.params
+    return AgentOrder(
+        role,
+        World.SCRIPTED.value if given["scripted"] else World(given["environment"]).value,
+        lease_seconds=given["lease"],
+        poll_seconds=min(5.0, given["lease"]),
+        grace_seconds=given["grace"],
+        weak_sandbox=Sandbox(given["sandbox"]) is Sandbox.WEAK,
+        governed=governed_team(configuration()),
+        **{name: given[name] for name in _SAME},
+    )
 
 
 def _say(line: str) -> None:

@@ -68,6 +68,10 @@ def _key(description: str, *commands: str, variable: str = "", optional: bool = 
     return Field(description=description, json_schema_extra=about)
 
 
+_PROCESSES = ("up", "agent")
+"""Commands whose agents are processes."""
+
+
 class GraphRAG(Section):
     """How a server makes a graph of texts."""
 
@@ -163,6 +167,7 @@ class DeployerSettings(AgentSettings):
         "complexity of a task, on the architect's scale from 0 to 10, above which its change goes to a person as under "
         "the high-priority rule `complexity > ...`; 10 is no limit",
         "run",
+        *_PROCESSES,
     )
 
 
@@ -190,10 +195,10 @@ class EscalationSettings(Section):
     """Rules by how urgent they are."""
 
     immediate: tuple[EscalationRule, ...] = _key(
-        "what goes to a person before everything else, whatever the policy says", "run", "assess"
+        "what goes to a person before everything else, whatever the policy says", "run", "assess", *_PROCESSES
     )
     high_priority: tuple[EscalationRule, ...] = _key(
-        "what goes to a person after that, whatever the policy says", "run", "assess"
+        "what goes to a person after that, whatever the policy says", "run", "assess", *_PROCESSES
     )
 
     @property
@@ -208,33 +213,37 @@ _Promised = Annotated[float, BeforeValidator(no_flag), Field(gt=0, lt=1, allow_i
 class PromiseSettings(Section):
     """What a certificate promises of what is deployed without a person."""
 
-    success: _Promised = _key("share that succeeds, at least", "run", "assess")
-    assurance: _Promised = _key("confidence with which this is promised", "run", "assess")
+    success: _Promised = _key("share that succeeds, at least", "run", "assess", *_PROCESSES)
+    assurance: _Promised = _key("confidence with which this is promised", "run", "assess", *_PROCESSES)
 
 
 class DecisionEngine(Section):
     """The gate."""
 
     policy: Literal["published", "learned", "certified"] = _key(
-        "the rule that decides on a deployment, in arms that name none", "run"
+        "the rule that decides on a deployment, in arms that name none", "run", *_PROCESSES
     )
     auto_deploy_threshold: Share = _key(
-        "confidence from which the learned policy deploys; the other policies do not read it", "run"
+        "confidence from which the learned policy deploys; the other policies do not read it", "run", *_PROCESSES
     )
     risk_threshold_high: Share = _key(
         "risk below which the published rule deploys with monitoring; the other policies do not read it",
         "run",
         "assess",
+        *_PROCESSES,
     )
     risk_threshold_critical: Share = _key(
-        "risk from which a change goes to a person, whatever the confidence and under every policy", "run", "assess"
+        "risk from which a change goes to a person, whatever the confidence and under every policy",
+        "run",
+        "assess",
+        *_PROCESSES,
     )
     promise: PromiseSettings
     rollout: Literal["fixed", "at_once", "first_failure", "mann_whitney", "sequential"] = _key(
-        "how the stages of a rollout are judged, in experiments whose arms do not differ in it", "run"
+        "how the stages of a rollout are judged, in experiments whose arms do not differ in it", "run", *_PROCESSES
     )
     answer_within_seconds: Annotated[float, BeforeValidator(no_flag), Field(gt=0, le=31_536_000)] = _key(
-        "how long an escalation waits; then the change is declined, not deployed", "run"
+        "how long an escalation waits; then the change is declined, not deployed", "run", *_PROCESSES
     )
     escalation_rules: EscalationSettings
 
@@ -249,6 +258,7 @@ class Learning(Section):
     memory_decay_rate: Annotated[float, BeforeValidator(no_flag), Field(ge=0, lt=1, allow_inf_nan=False)] = _key(
         "share of its weight that evidence on patterns loses with each attempt; 0: nothing fades",
         "run",
+        *_PROCESSES,
     )
     meta_learning_enabled: bool = _key("whether the learners' own parameters are learned")
 

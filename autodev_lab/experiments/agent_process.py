@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
 
 from autodev_lab.agents import HumanDesk, Surroundings, Timing
 from autodev_lab.agents.members import make_member
 from autodev_lab.chaos.team import WORKERS, ScriptedHuman, task_of
-from autodev_lab.decisions import HumanTwin
+from autodev_lab.decisions import HumanTwin, make_rollout
 from autodev_lab.environments.simulated import SimulatedEnvironment
 from autodev_lab.errors import LabError
+from autodev_lab.experiments.governance import GovernedTeam
 from autodev_lab.experiments.settings import Settings
 from autodev_lab.experiments.world_repository import open_repository, read_task_file
 from autodev_lab.experiments.world_simulated import SimulatedWorld
@@ -71,6 +73,8 @@ class AgentOrder:
     r2r
         Address of an R2R that all agents use as their memory; empty: each process has a memory of its own, which ends
         with it.
+    governed
+        How the team decides, rolls out, escalates and forgets; scripted agents do none of it.
     offline, weak_sandbox
         See `autodev_lab.experiments.settings.Settings`.
     """
@@ -91,10 +95,23 @@ class AgentOrder:
     r2r: str = ""
     offline: bool = False
     weak_sandbox: bool = False
+    governed: GovernedTeam = field(default_factory=GovernedTeam)
 
     def arguments(self) -> list[str]:
-        """What `main` is called with."""
-        return [json.dumps(asdict(self))]
+        """What `main` is called with.
+
+        Examples
+        --------
+        >>> order = AgentOrder("tester", governed=GovernedTeam(policy="learned"))
+        >>> AgentOrder.read(order.arguments()) == order
+        True
+        """
+        return [TypeAdapter(AgentOrder).dump_json(self).decode()]
+
+    @classmethod
+    def read(cls, arguments: Sequence[str]) -> AgentOrder:
+        """The order that was written as arguments."""
+        return TypeAdapter(AgentOrder).validate_json(arguments[0])
 
 
 def tasks_for(order: AgentOrder) -> tuple[Task, ...]:
@@ -141,7 +158,7 @@ def run_agent(order: AgentOrder, url: str, *, supervised: bool = False) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Be the agent of an order until told to leave; returns an exit status."""
-    order = AgentOrder(**json.loads(arguments[0]))
+    order = AgentOrder.read(arguments)
     logging.basicConfig(
         format=f"%(asctime)s {order.role} {os.getpid()}: %(message)s", level=logging.WARNING, force=True
     )
@@ -173,14 +190,38 @@ def _maker(role: Role, order: AgentOrder) -> tuple[Maker, Callable[[], None]]:
     items = _items(order)
     world = _world(order, items)
     memory, forget = _memory(order)
-    spec = TeamSpec(memory="isolated", budget=order.budget, max_tries=order.max_tries)
+    governed = order.governed
+    spec = TeamSpec(
+        memory="isolated",
+        policy=governed.policy,
+        promise=governed.promise,
+        confidence=governed.confidence,
+        rollout=governed.rollout,
+        budget=order.budget,
+        max_tries=order.max_tries,
+    )
+    governing = governed.governing(spec)
 
     def make(agent_id: str, runtime: Runtime, ledger: Ledger, bus: EventBus) -> Worker:
         surroundings = Surroundings(runtime, ledger, bus, world.environment, memory, order.seed, timing)
         if role is Role.HUMAN:
-            return HumanDesk(surroundings, _twin(order, items, world), desk_id=agent_id)
-        solver = world.solver(spec, items)
-        return make_member(role, agent_id, surroundings, solver=solver, gate=spec.gate(), budget=spec.budget)
+            return HumanDesk(
+                surroundings,
+                _twin(order, items, world),
+                desk_id=agent_id,
+                answer_within_seconds=governing["answer_within_seconds"],
+            )
+        return make_member(
+            role,
+            agent_id,
+            surroundings,
+            solver=world.solver(spec, items),
+            gate=governing["gate"],
+            budget=spec.budget,
+            patterns=governing["patterns"],
+            rules=governing["rules"],
+            rollout=make_rollout(spec.rollout),
+        )
 
     def close() -> None:
         world.close()

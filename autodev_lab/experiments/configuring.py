@@ -1,4 +1,4 @@
-"""What `platform_config.yaml` says of an experiment: the parameters that it sets, and what a run notes of that."""
+"""What `platform_config.yaml` says of an experiment or of a team of processes, and what a run notes of that."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from autodev_lab.config import Configuration
 from autodev_lab.decisions import CERTIFIED
 from autodev_lab.experiments.conduct import parameter_names
 from autodev_lab.experiments.design import load_experiment
+from autodev_lab.experiments.governance import GovernedTeam
 
-__all__ = ["PARAMETERS", "Configured", "configured"]
+__all__ = ["PARAMETERS", "Configured", "configured", "governed_team"]
 
 PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -114,6 +115,25 @@ def configured(
     return Configured(
         configuration.path.name, configuration.words, {names[key]: value for key, value in values.items()}, values
     )
+
+
+def governed_team(configuration: Configuration) -> GovernedTeam:
+    """What a configuration says of a team that is no arm of an experiment, the lab's own file included.
+
+    Examples
+    --------
+    >>> from autodev_lab.config import load_config
+    >>> team = governed_team(load_config(environment={}))
+    >>> team.policy, team.answer_within_seconds, team.escalate_immediate
+    ('published', 86400.0, ('security_vulnerability_detected', 'production_outage'))
+    """
+    values = {
+        name: _plain(configuration.value(key))
+        for key, names in PARAMETERS.items()
+        for name in names
+        if name in GovernedTeam.model_fields
+    }
+    return GovernedTeam.model_validate({name: value for name, value in values.items() if value is not None})
 
 
 def _plain(value: object) -> object:

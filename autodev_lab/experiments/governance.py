@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal, TypedDict, cast
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from autodev_lab.configured import half_life_of, with_limit
 from autodev_lab.decisions import Gate, Thresholds
@@ -21,7 +21,7 @@ from autodev_lab.platform import TeamSpec
 from autodev_lab.protocols import Memory, PatternLearner
 from autodev_lab.rules import EscalationRules
 
-__all__ = ["NEUTRAL", "GovernedParameters", "Governing", "RolloutName"]
+__all__ = ["NEUTRAL", "GovernedParameters", "GovernedTeam", "Governing", "RolloutName"]
 
 _SPLIT = ";"
 
@@ -123,6 +123,24 @@ class GovernedParameters(BaseModel):
             answer_within_seconds=self.answer_within_seconds,
             patterns=functools.partial(PatternLibrary, half_life=half_life),
         )
+
+
+class GovernedTeam(GovernedParameters):
+    """What governs a team that is no arm of an experiment: its policy and promise, too.
+
+    Examples
+    --------
+    >>> team = GovernedTeam(policy="certified", promise=0.9, escalate_immediate=["production_outage"])
+    >>> spec = TeamSpec(policy=team.policy, promise=team.promise)
+    >>> team.governing(spec)["gate"].policy.name, team.escalate_immediate
+    ('certified', ('production_outage',))
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: str = Field("published", description="the rule that decides on a deployment")
+    promise: float = Field(0.95, gt=0, lt=1, description="share of what is deployed that succeeds, if certified")
+    confidence: float = Field(0.95, gt=0, lt=1, description="confidence with which this is promised")
 
 
 NEUTRAL: Mapping[str, object] = MappingProxyType(

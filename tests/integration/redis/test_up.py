@@ -21,7 +21,7 @@ from autodev_lab.integrations.redis_process import RedisProcess
 from autodev_lab.ledger.redis_ledger import RedisLedger
 from autodev_lab.ledger.redis_server import RedisServer
 from autodev_lab.processes import Nursery
-from autodev_lab.records import Role, Stage, TaskKind
+from autodev_lab.records import Action, Decision, EscalationLevel, Role, Stage, StageTrial, TaskKind
 
 
 def test_up_finishes_though_redis_is_killed_in_mid_run(redis_binary, tmp_path):
@@ -87,6 +87,32 @@ def test_a_full_ledger_is_waited_for_and_known_tasks_are_not_repeated(redis_serv
             return await submitting, await submit_all(ledger, tasks)
 
     assert asyncio.run(main()) == ((3, 0), (0, 3))
+
+
+def test_a_team_of_processes_decides_and_rolls_out_as_the_configuration_says(redis_server, tmp_path):
+    configuration = tmp_path / "mine.yaml"
+    configuration.write_text(
+        "decision_engine:\n"
+        "  policy: learned\n"
+        "  rollout: sequential\n"
+        "  escalation_rules: {immediate: [], high_priority: [lines_changed >= 1]}\n"
+    )
+    arguments = ["up", "--redis", redis_server.url, "--environment", "simulated", "--count", "6", "--until-done"]
+    ran = CliRunner().invoke(app, [*arguments, "--config", str(configuration)])
+    assert ran.exit_code == 0, ran.output
+
+    async def states():
+        async with RedisServer(redis_server.url) as server:
+            return await RedisLedger(server).states()
+
+    results = [entry.result for state in asyncio.run(states()) for entry in state.history]
+    decisions = [one for one in results if isinstance(one, Decision)]
+    assert decisions
+    assert {(one.policy, one.action, one.escalation) for one in decisions} == {
+        ("learned", Action.REQUEST_REVIEW, EscalationLevel.HIGH_PRIORITY)
+    }
+    assert all("lines_changed >= 1" in one.reasons[0] for one in decisions)
+    assert any(isinstance(one, StageTrial) and one.traffic for one in results)
 
 
 CLAIM = (Role.ARCHITECT, "a", 60.0)

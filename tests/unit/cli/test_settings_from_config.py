@@ -20,7 +20,7 @@ from autodev_lab.config.schema import keys_of
 from autodev_lab.config.wording import reads_of
 from autodev_lab.configured import thresholds_of
 from autodev_lab.errors import LabError
-from autodev_lab.experiments.configuring import configured
+from autodev_lab.experiments.configuring import configured, governed_team
 from autodev_lab.experiments.design import load_experiment, make_plan
 
 SECRET = "sekret-4711"
@@ -107,6 +107,8 @@ def footprint(command: str, found: Configuration) -> object:
     taken: list[object] = [options_from(command, found), variables_from(command, found)]
     if command == "run":
         taken.append(configured(found, "learning").parameters)
+    if command in ("up", "agent"):
+        taken.append(governed_team(found))
     if command == "assess":
         engine = found.settings.decision_engine
         thresholds = thresholds_of(engine)
