@@ -196,7 +196,7 @@ class Ledger(Protocol):
         ...
 
     async def answer(self, answer: HumanAnswer) -> Refusal | None:
-        """Record a person's answer to an escalated task: CLEARED or DECLINED."""
+        """Record a person's answer to an escalated task: CLEARED, DECLINED, or WITHDRAWN once it was exposed."""
         ...
 
     async def state(self, task_id: str) -> TaskState | None:

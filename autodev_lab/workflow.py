@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from autodev_lab.records import Role, Stage
 
-__all__ = ["NEXT_STAGES", "ROLE_OF_STAGE", "TERMINAL_STAGES", "stages_of"]
+__all__ = ["NEXT_STAGES", "ROLE_OF_STAGE", "TERMINAL_STAGES", "answered", "stages_of"]
 
 ROLE_OF_STAGE: Mapping[Stage, Role] = MappingProxyType(
     {
@@ -25,6 +25,7 @@ ROLE_OF_STAGE: Mapping[Stage, Role] = MappingProxyType(
         Stage.CLEARED: Role.DEPLOYER,
         Stage.CANARY: Role.DEPLOYER,
         Stage.STAGING: Role.DEPLOYER,
+        Stage.WITHDRAWN: Role.DEPLOYER,
         Stage.PRODUCTION: Role.MONITOR,
         Stage.ESCALATED: Role.HUMAN,
     }
@@ -39,7 +40,8 @@ NEXT_STAGES: Mapping[Stage, frozenset[Stage]] = MappingProxyType(
         Stage.PROPOSED: frozenset({Stage.TESTED, Stage.REJECTED}),
         Stage.TESTED: frozenset({Stage.APPROVED, Stage.REJECTED}),
         Stage.APPROVED: frozenset({Stage.CLEARED, Stage.ESCALATED}),
-        Stage.ESCALATED: frozenset({Stage.CLEARED, Stage.DECLINED}),
+        Stage.ESCALATED: frozenset({Stage.CLEARED, Stage.DECLINED, Stage.WITHDRAWN}),
+        Stage.WITHDRAWN: frozenset({Stage.DECLINED}),
         Stage.CLEARED: frozenset({Stage.CANARY, Stage.ROLLED_BACK, Stage.ESCALATED}),
         Stage.CANARY: frozenset({Stage.STAGING, Stage.ROLLED_BACK, Stage.ESCALATED}),
         Stage.STAGING: frozenset({Stage.PRODUCTION, Stage.ROLLED_BACK, Stage.ESCALATED}),
@@ -50,6 +52,22 @@ NEXT_STAGES: Mapping[Stage, frozenset[Stage]] = MappingProxyType(
 
 TERMINAL_STAGES: frozenset[Stage] = frozenset(set(Stage) - set(NEXT_STAGES))
 """Stages after which nobody acts any more."""
+
+
+def answered(before: Stage, approve: bool) -> Stage:
+    """Where a person's answer leads a task that was escalated from a stage.
+
+    A change that was exposed before it was declined has to be taken back: that is the work of whichever deployer claims
+    it next, so that it is done though the one that exposed the change has died.
+
+    Examples
+    --------
+    >>> answered(Stage.APPROVED, True).value, answered(Stage.APPROVED, False).value, answered(Stage.CANARY, False).value
+    ('cleared', 'declined', 'withdrawn')
+    """
+    if approve:
+        return Stage.CLEARED
+    return Stage.DECLINED if before is Stage.APPROVED else Stage.WITHDRAWN
 
 
 @functools.cache

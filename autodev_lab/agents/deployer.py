@@ -26,7 +26,9 @@ from autodev_lab.records import (
     Role,
     RolloutStep,
     Stage,
+    StageTrial,
     Task,
+    Withdrawal,
 )
 from autodev_lab.rules import EscalationRules
 from autodev_lab.workflow import TERMINAL_STAGES
@@ -81,12 +83,14 @@ class Deployer(Agent):
         self._cursor = -1
 
     async def act(self, claim: Claim) -> Move:
-        """Decide on an approved change, or carry a cleared one one rollout stage further."""
+        """Decide on an approved change, carry a cleared one one rollout stage further, or take a declined one back."""
         change = last_result(claim.state, Attempt).change
         if change is None:
             raise LookupError(f"task {claim.task.id} reached deployment without a change")
         if claim.state.stage is Stage.APPROVED:
             return await self._decide(claim, change)
+        if claim.state.stage is Stage.WITHDRAWN:
+            return await self._take_back(claim, change)
         if self._rollouts is not None:
             return await self._rollouts.carry(self, claim, change)
         stage = stage_after(claim.state.stage)
@@ -96,6 +100,15 @@ class Deployer(Agent):
         if not promoted:
             await self.call(lambda: (None, self.environment.rollback(claim.task, change)))
         return Move(stage if promoted else Stage.ROLLED_BACK, RolloutStep(claim.task.id, promoted, report))
+
+    async def _take_back(self, claim: Claim, change: Change) -> Move:
+        """Take back what a person declined in the middle of its rollout, whoever exposed it."""
+        stage = last_result(claim.state, StageTrial).stage
+        if self._rollouts is not None:
+            await self._rollouts.take_back(self, claim, change, stage)
+        else:
+            await self.call(lambda: (None, self.environment.rollback(claim.task, change)))
+        return Move(Stage.DECLINED, Withdrawal(claim.task.id, stage))
 
     async def _decide(self, claim: Claim, change: Change) -> Move:
         self._catch_up()

@@ -25,7 +25,8 @@ class JudgedRollouts:
 
     All that a stage's ruling rests on is in its result, so whoever claims the next stage goes on with the same
     evidence. An inconclusive stage goes to a person. Who says yes lets that stage pass, and is not asked again: later
-    stages that are inconclusive pass as well, and one that shows the change to be worse still rolls it back.
+    stages that are inconclusive pass as well, and one that shows the change to be worse still rolls it back. After a no
+    the change is taken back.
 
     Parameters
     ----------
@@ -41,9 +42,7 @@ class JudgedRollouts:
         """Carry a change one stage further, back, or to a person."""
         task_id, stage = claim.task.id, stage_after(claim.state.stage)
         trials = _trials(claim.state)
-        target = self._targets.get(task_id)
-        if target is None:
-            target = self._targets[task_id] = self._rollout.target(agent.environment, claim.task, change)
+        target = self._target(agent, claim, change)
         before = {trial.stage: trial.ruling for trial in trials}
         if before.get(stage) is Ruling.PROMOTE:
             return Move(stage, StageTrial(task_id, stage, Ruling.PROMOTE, (), "passed before"))
@@ -85,16 +84,22 @@ class JudgedRollouts:
         traffic = target.expose(stage, wanted)
         return traffic, Cost(seconds=self._rollout.seconds * (traffic.exposed if traffic is not None else 0))
 
+    async def take_back(self, agent: Agent, claim: Claim, change: Change, stage: Stage) -> None:
+        """Take a change back from a stage, whoever exposed it there."""
+        await agent.call(partial(_roll_back, self._target(agent, claim, change), stage, "a person declined the change"))
+
+    def _target(self, agent: Agent, claim: Claim, change: Change) -> RolloutTarget:
+        target = self._targets.get(claim.task.id)
+        if target is None:
+            target = self._targets[claim.task.id] = self._rollout.target(agent.environment, claim.task, change)
+        return target
+
     async def look_after(self, agent: Agent) -> None:
-        """Let go of what has ended, and take back what a person declined in the middle of its rollout."""
+        """Let go of what has ended."""
         for task_id in tuple(self._targets):
             state = await agent.ledger.state(task_id)
-            if state is None or state.stage not in TERMINAL_STAGES:
-                continue
-            target = self._targets.pop(task_id)
-            trials = _trials(state)
-            if state.stage is Stage.DECLINED and trials:
-                await agent.call(partial(_roll_back, target, trials[-1].stage, "a person declined the change"))
+            if state is not None and state.stage in TERMINAL_STAGES:
+                del self._targets[task_id]
 
 
 def _promote(target: RolloutTarget, stage: Stage) -> tuple[None, Cost]:

@@ -113,7 +113,10 @@ def check_journals(entries: Sequence[Entry], notes: Sequence[Note], states: Mapp
         if note["command"] in ("complete", "answer", "submit"):
             # an answer needs no fence, whatever the desk that gave it holds
             fence = int(note["fence"]) if note["command"] == "complete" else 0
-            logged[note["command"], note["task"], fence, note.get("stage", Stage.FETCHED.value)] += 1
+            stage = note.get("stage", Stage.FETCHED.value)
+            if stage == Stage.WITHDRAWN:  # whoever says no does not know whether the change was exposed
+                stage = Stage.DECLINED.value
+            logged[note["command"], note["task"], fence, stage] += 1
     told: Counter[tuple[str, str, int, str]] = Counter()
     sent = set()
     for entry in entries:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from autodev_lab.chaos.history import Call, Pending, Request, Take
 from autodev_lab.ledger.transition import Answer, Complete, Fail, Renew, Submit
 from autodev_lab.records import Claim, Stage, StageResult, Task, TaskState
-from autodev_lab.workflow import NEXT_STAGES, ROLE_OF_STAGE, TERMINAL_STAGES
+from autodev_lab.workflow import NEXT_STAGES, ROLE_OF_STAGE, TERMINAL_STAGES, answered
 
 __all__ = ["Rule", "Violation", "check_history"]
 
@@ -261,7 +261,8 @@ class _Checker:
         if known is None:
             self._broken(Rule.NO_LOST_TASK, task_id, agent_id, f"{agent_id} answered {task_id}, which nobody submitted")
             return
-        self._advanced(known, task_id, agent_id, Stage.CLEARED if approve else Stage.DECLINED, answer)
+        before = known.done[-2][0] if len(known.done) > 1 else known.stage
+        self._advanced(known, task_id, agent_id, answered(before, approve), answer)
 
     def _advanced(self, known: _Known, task_id: str, agent_id: str, stage: Stage, result: object) -> None:
         if stage not in NEXT_STAGES.get(known.stage, ()):

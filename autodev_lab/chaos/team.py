@@ -36,9 +36,14 @@ _OTHERWISE: Mapping[Stage, tuple[Stage, Stage, float]] = MappingProxyType(
         Stage.CANARY: (Stage.STAGING, Stage.ROLLED_BACK, 0.05),
         Stage.STAGING: (Stage.PRODUCTION, Stage.ROLLED_BACK, 0.05),
         Stage.PRODUCTION: (Stage.HEALTHY, Stage.ROLLED_BACK, 0.4),
+        Stage.WITHDRAWN: (Stage.DECLINED, Stage.DECLINED, 0.0),
     }
 )
 """Where work on a stage leads, where it leads otherwise, and how likely that is."""
+
+_ROLLOUT = (Stage.CLEARED, Stage.CANARY, Stage.STAGING)
+_INCONCLUSIVE = 0.1
+"""How likely a rollout stage leads to a person."""
 
 
 class ScriptedAgent(Agent):
@@ -68,7 +73,10 @@ class ScriptedAgent(Agent):
         usual, other, probability = _OTHERWISE[state.stage]
         if state.reworks > _MOST_REWORKS and state.stage is Stage.REJECTED:
             probability = 1.0
-        stage = other if chance(f"{seed} move {task.id} {steps}") < probability else usual
+        drawn = chance(f"{seed} move {task.id} {steps}")
+        stage = other if drawn < probability else usual
+        if state.stage in _ROLLOUT and drawn > 1.0 - _INCONCLUSIVE:
+            stage = Stage.ESCALATED
         follow_up = None
         if state.stage is Stage.PRODUCTION and stage is Stage.ROLLED_BACK and task.depth < _MOST_DEPTH:
             follow_up = task_of(f"{task.root}~{task.depth + 1}", self.runtime.now(), task.priority + 1, task)

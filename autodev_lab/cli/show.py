@@ -116,6 +116,8 @@ def _evidence(kind: str, result: Entry) -> list[str]:
         return [f"{report['sampled']} exposure tests, {len(failed)} failed", *(f"- {test}" for test in failed[:5])]
     if kind == "StageTrial":
         return [f"{result['ruling']}: {result['words']}"]
+    if kind == "Withdrawal":
+        return [f"taken back from {result['stage']}"]
     if kind == "HumanAnswer":
         if result.get("expired"):
             return [f"nobody answered within {float(str(result['seconds'])):.0f} s; not deployed"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from autodev_lab.decisions.rollout_requests import ROLLOUT_SHARES
 from autodev_lab.errors import LabError
 from autodev_lab.protocols import Environment, RolloutTarget
 from autodev_lab.records import Change, Stage, Task, Traffic
@@ -196,8 +197,14 @@ class GitHubTarget:
         self._deployments.set_status(self._deployment(stage), "success", "no worse than its baseline by the margin")
 
     def roll_back(self, stage: Stage, reason: str) -> None:
-        """See `RolloutTarget`: the stage at hand failed, those before it are no longer active."""
+        """See `RolloutTarget`: the stage at hand failed, those before it are no longer active.
+
+        Deployments that another process made of the same `ref` before it died are found and ended, too.
+        """
         self._traffic.roll_back(stage, reason)
+        for one in ROLLOUT_SHARES:
+            if one not in self._ids and (made := self._deployments.find(self._ref, one.value)) is not None:
+                self._ids[one] = made
         self._deployment(stage)
         for known, deployment in self._ids.items():
             self._deployments.set_status(deployment, "failure" if known is stage else "inactive", reason)

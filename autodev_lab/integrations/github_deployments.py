@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from autodev_lab.errors import LabError
 
@@ -73,6 +73,17 @@ class GitHubDeployments:
         except (ValueError, ValidationError) as error:
             raise LabError(f"GitHub did not make a deployment of {ref} to {environment}: {_said(reply)}") from error
 
+    def find(self, ref: str, environment: str) -> int | None:
+        """The id of the newest deployment of a commit, branch or tag to an environment; None if there is none."""
+        reply = self._get(
+            f"/repos/{self._repository}/deployments", {"ref": ref, "environment": environment, "per_page": "1"}
+        )
+        try:
+            found = TypeAdapter(list[_Deployment]).validate_python(reply.json())
+        except (ValueError, ValidationError) as error:
+            raise LabError(f"GitHub did not list deployments of {ref} to {environment}: {_said(reply)}") from error
+        return found[0].id if found else None
+
     def set_status(self, deployment: int, state: str, description: str = "") -> None:
         """Say how a deployment is: ``in_progress``, ``success``, ``failure``, ``inactive`` or another of GitHub's."""
         self._post(
@@ -92,9 +103,15 @@ class GitHubDeployments:
     ) -> None:
         self.close()
 
+    def _get(self, path: str, parameters: dict[str, str]) -> httpx.Response:
+        return self._asked(self._client.build_request("GET", path, params=parameters))
+
     def _post(self, path: str, body: dict[str, object]) -> httpx.Response:
+        return self._asked(self._client.build_request("POST", path, json=body))
+
+    def _asked(self, request: httpx.Request) -> httpx.Response:
         try:
-            reply = self._client.post(path, json=body)
+            reply = self._client.send(request)
         except httpx.HTTPError as error:
             raise LabError(f"GitHub at {self._client.base_url} cannot be reached ({type(error).__name__})") from error
         if reply.status_code in (401, 403):
@@ -102,7 +119,7 @@ class GitHubDeployments:
         if reply.status_code == 404:
             raise LabError(f"GitHub does not know {self._repository}, or the token may not see it")
         if not reply.is_success:
-            raise LabError(f"GitHub answered {reply.status_code} to {path}: {_said(reply)}")
+            raise LabError(f"GitHub answered {reply.status_code} to {request.url.path}: {_said(reply)}")
         return reply
 
 

@@ -138,7 +138,7 @@ class InMemoryLedger:
         return expired
 
     async def answer(self, answer: HumanAnswer) -> Refusal | None:
-        """Record a person's answer to an escalated task: CLEARED or DECLINED."""
+        """Record a person's answer to an escalated task: CLEARED, DECLINED, or WITHDRAWN once it was exposed."""
         return await self._carry_out(Answer(answer))
 
     async def state(self, task_id: str) -> TaskState | None:

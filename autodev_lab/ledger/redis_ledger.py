@@ -17,10 +17,11 @@ from autodev_lab.ledger.redis_keys import ShardKeys, script_text
 from autodev_lab.ledger.redis_server import RedisServer
 from autodev_lab.ledger.wire import rank_of, read_state, result_to_json, task_to_json
 from autodev_lab.records import Claim, HumanAnswer, Refusal, RefusalReason, Result, Role, Stage, Task, TaskState
+from autodev_lab.workflow import answered
 
 __all__ = ["SCHEMA", "RedisLedger", "StaleMapError"]
 
-SCHEMA = "autodev_lab.ledger/2"
+SCHEMA = "autodev_lab.ledger/3"
 """Name and version of what a shard's keys hold."""
 
 _PAGE = 1_000
@@ -207,12 +208,10 @@ class RedisLedger:
         return freed
 
     async def answer(self, answer: HumanAnswer) -> Refusal | None:
-        """Record a person's answer to an escalated task: CLEARED or DECLINED."""
-        stage = Stage.CLEARED if answer.approve else Stage.DECLINED
+        """Record a person's answer to an escalated task: CLEARED, DECLINED, or WITHDRAWN once it was exposed."""
+        stages = (answered(before, answer.approve).value for before in (Stage.APPROVED, Stage.CLEARED))
         async with self._submitting:
-            got = await self._run(
-                "answer", self._me, answer.task_id, stage.value, result_to_json(answer), answer.reason
-            )
+            got = await self._run("answer", self._me, answer.task_id, *stages, result_to_json(answer), answer.reason)
         return _refusal(answer.task_id, got)
 
     async def state(self, task_id: str) -> TaskState | None:

@@ -430,7 +430,8 @@ elseif command == 'fail' then
     return {'done'}
   end
 elseif command == 'answer' then
-  function act(id, stage, result, reason)
+  -- The two stages are where the answer leads a task that was escalated before, and after, its change was exposed.
+  function act(id, unexposed, exposed, result, reason)
     local s = load(id)
     if not s then
       return {'unknown task'}
@@ -438,6 +439,8 @@ elseif command == 'answer' then
     if s.stage ~= 'escalated' then
       return {'wrong stage'}
     end
+    local before = cjson.decode(redis.call('HGET', KEYS[1] .. 'history', (s.entries - 2) .. ':' .. id))[1]
+    local stage = before == 'approved' and unexposed or exposed
     local agent = s.expires and s.agent or 'human'
     if not s.expires then
       redis.call('ZREM', KEYS[1] .. 'waiting:' .. ROLE[s.stage], s.rank .. ':' .. id)

@@ -11,7 +11,8 @@ The rules, in the order in which they are checked:
   the task, so that whether a result counts never depends on whether a reaper happened to be awake;
 - a completion leads only where `autodev_lab.workflow.NEXT_STAGES` allows, and frees the lease;
 - a claim that failed or ran out is one try of the stage; the `max_tries`-th makes the task a dead letter;
-- ESCALATED is left by `Answer` alone: a person may claim it, but does not complete it, and never wears it out;
+- ESCALATED is left by `Answer` alone: a person may claim it, but does not complete it, and never wears it out; where
+  the answer leads depends on the stage before it;
 - a task waits until each task it depends on is closed as HEALTHY; a follow-up takes the place of the task it follows,
   and any other end of a dependency abandons the task.
 """
@@ -35,7 +36,7 @@ from autodev_lab.records import (
     TaskState,
 )
 from autodev_lab.records.quick_init import quick_init
-from autodev_lab.workflow import NEXT_STAGES, ROLE_OF_STAGE
+from autodev_lab.workflow import NEXT_STAGES, ROLE_OF_STAGE, answered
 
 __all__ = [
     "Answer",
@@ -285,7 +286,7 @@ def _complete(state: TaskState, command: Complete, now: float) -> Transition | R
 def _answer(state: TaskState, answer: HumanAnswer, now: float) -> Transition | Refusal:
     if state.stage is not Stage.ESCALATED:
         return Refusal(state.task.id, RefusalReason.WRONG_STAGE)
-    stage = Stage.CLEARED if answer.approve else Stage.DECLINED
+    stage = answered(state.history[-2].stage, answer.approve)
     agent_id = Role.HUMAN.value if state.lease is None else state.lease.agent_id
     return _advanced(state, StageResult(stage, agent_id, now, answer), answer.reason, ())
 

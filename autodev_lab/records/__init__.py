@@ -26,6 +26,7 @@ from autodev_lab.records.gate import (
     Ruling,
     StageTrial,
     Traffic,
+    Withdrawal,
 )
 from autodev_lab.records.memory import Link, MemoryHit, MemoryItem, PatternRecord, SearchMode, TaskContext
 from autodev_lab.records.repair import (
@@ -105,4 +106,5 @@ __all__ = [
     "Traffic",
     "Truth",
     "Verdict",
+    "Withdrawal",
 ]

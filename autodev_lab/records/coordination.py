@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from autodev_lab.records.gate import Decision, HealthReport, HumanAnswer, Review, RolloutStep, StageTrial
+from autodev_lab.records.gate import (
+    Decision,
+    HealthReport,
+    HumanAnswer,
+    Review,
+    RolloutStep,
+    StageTrial,
+    Withdrawal,
+)
 from autodev_lab.records.quick_init import quick_init
 from autodev_lab.records.repair import Attempt, Plan, TestReport
 from autodev_lab.records.stages import Role, Stage
@@ -14,7 +22,9 @@ from autodev_lab.records.tasks import Task
 __all__ = ["Claim", "Event", "Lease", "Refusal", "RefusalReason", "Result", "StageResult", "TaskState"]
 
 
-Result = Plan | Attempt | TestReport | Review | Decision | RolloutStep | StageTrial | HealthReport | HumanAnswer
+Result = (
+    Plan | Attempt | TestReport | Review | Decision | RolloutStep | StageTrial | Withdrawal | HealthReport | HumanAnswer
+)
 """What an agent may hand to the ledger when it completes a stage."""
 
 

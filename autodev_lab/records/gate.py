@@ -31,6 +31,7 @@ __all__ = [
     "Ruling",
     "StageTrial",
     "Traffic",
+    "Withdrawal",
 ]
 
 
@@ -268,6 +269,14 @@ class StageTrial:
     ruling: Ruling
     traffic: tuple[Traffic, ...]
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A change that was exposed was taken back because a person declined it; `stage` is the last it was exposed at."""
+
+    task_id: str
+    stage: Stage
 
 
 @dataclass(frozen=True, slots=True)

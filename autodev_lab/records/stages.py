@@ -30,6 +30,7 @@ class Stage(StrEnum):
     REJECTED = "rejected"
     CLEARED = "cleared"
     ESCALATED = "escalated"
+    WITHDRAWN = "withdrawn"
     CANARY = "canary"
     STAGING = "staging"
     PRODUCTION = "production"

@@ -60,6 +60,7 @@ def check_ledger(make: Callable[[], tuple[Runtime, Ledger]]) -> None:
         _check_follow_up,
         _check_dead_letter,
         _check_answer,
+        _check_withdrawal,
         _check_dependencies,
         _check_failed_dependencies,
     ):
@@ -240,6 +241,26 @@ async def _check_answer(runtime: Runtime, ledger: Ledger) -> None:
     state = await _state(ledger, "a")
     assert (state.stage, state.history[-1].result) == (Stage.CLEARED, yes), "a yes must lead to CLEARED and be recorded"
     _refused(await ledger.answer(yes), RefusalReason.WRONG_STAGE, "a second answer")
+
+
+async def _check_withdrawal(runtime: Runtime, ledger: Ledger) -> None:
+    no = HumanAnswer("a", False, 60.0, 5.0)
+    await ledger.submit(_task("a"))
+    for role, stage in (
+        (Role.ARCHITECT, Stage.PLANNED),
+        (Role.DEVELOPER, Stage.PROPOSED),
+        (Role.TESTER, Stage.TESTED),
+        (Role.REVIEWER, Stage.APPROVED),
+        (Role.DEPLOYER, Stage.CLEARED),
+        (Role.DEPLOYER, Stage.CANARY),
+        (Role.DEPLOYER, Stage.ESCALATED),
+    ):
+        await _advance(ledger, role, stage)
+    assert await ledger.answer(no) is None, "a person may decline a change in the middle of its rollout"
+    assert (await _state(ledger, "a")).stage is Stage.WITHDRAWN, "a no after an exposure must lead to WITHDRAWN"
+    assert await ledger.open_count() == 1, "a change that must be taken back must count as open"
+    await _advance(ledger, Role.DEPLOYER, Stage.DECLINED)
+    assert await ledger.open_count() == 0, "a change that was taken back must not count as open"
 
 
 async def _to_production(ledger: Ledger) -> None:

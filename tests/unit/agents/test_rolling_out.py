@@ -9,17 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autodev_lab.agents import Surroundings
+from autodev_lab.agents.members import make_member
 from autodev_lab.agents.rolling_out import _resumed
 from autodev_lab.decisions import FixedStages, Rollout, RolloutPlan, SequentialRollout, StageJudge, StageRule
 from autodev_lab.decisions.rollout_judges import AtOnce, first_failure
 from autodev_lab.environments.simulated import SimulatedEnvironment
 from autodev_lab.errors import LabError
+from autodev_lab.kernel.virtual import VirtualRuntime
+from autodev_lab.ledger import InMemoryEventBus, InMemoryLedger
 from autodev_lab.ledger.wire import read_state, result_to_json, task_to_json
+from autodev_lab.memory import InMemoryMemory
 from autodev_lab.platform import Platform, TaskRecord, TeamSpec, run_stream
 from autodev_lab.records import (
+    Change,
     Cost,
     HumanAnswer,
     LabelSource,
+    Role,
     Ruling,
     Stage,
     StageTrial,
@@ -28,9 +35,11 @@ from autodev_lab.records import (
     TaskKind,
     TaskState,
     Traffic,
+    Withdrawal,
 )
 from autodev_lab.simulation import SimulatedTruth
 from autodev_lab.solvers.simulated import SimulatedSolver
+from autodev_lab.workflow import ROLE_OF_STAGE
 
 PLAN = RolloutPlan(
     (
@@ -162,8 +171,57 @@ def test_a_yes_does_not_keep_a_change_that_is_shown_to_be_worse() -> None:
 def test_what_a_person_declines_is_taken_back() -> None:
     target, person = WrittenTarget(batches(FINE, HAZY, FINE)), Person(False)
     record = rolled_out(target, person)
-    assert stages(record) == ["cleared", "canary", "escalated", "declined"]
+    assert stages(record) == ["cleared", "canary", "escalated", "withdrawn", "declined"]
     assert target.done == [("promote", Stage.CANARY), ("roll back", Stage.STAGING)]
+    assert record.outcome.source is LabelSource.PERSON and record.outcome.success is False
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_declined_change_is_taken_back_though_who_exposed_it_has_died(judged: bool) -> None:
+    """The ledger is led to where the person says no by what one deployer did; another one comes then."""
+    history = rolled_out(WrittenTarget(batches(FINE, HAZY, FINE)), Person(False)).state.history[:-2]
+    runtime, world, target = VirtualRuntime(), _World([ITEM]), WrittenTarget({})
+    ledger = InMemoryLedger(runtime, bus := InMemoryEventBus(runtime))
+    surroundings = Surroundings(runtime, ledger, bus, world, InMemoryMemory(), 1)
+    rollout = Rollout(lambda: SequentialRollout(PLAN), lambda *_: target)
+    gate = TeamSpec().gate()
+    deployer = make_member(
+        *(Role.DEPLOYER, "another", surroundings),
+        solver=SimulatedSolver("learned"),
+        gate=gate,
+        budget=10,
+        rollout=rollout if judged else None,
+    )
+
+    async def main() -> TaskState:
+        await ledger.submit(ITEM.task)
+        for entry in history:
+            claim = await ledger.claim(ROLE_OF_STAGE[(await told()).stage], "one", 60.0)
+            assert claim is not None and await ledger.complete(claim, entry.stage, entry.result) is None
+        assert await ledger.answer(HumanAnswer(ITEM.task.id, False, 60.0, 5.0)) is None
+        runtime.spawn(deployer.run(), "another")
+        while (await told()).stage is not Stage.DECLINED:
+            await runtime.sleep(60.0)
+        return await told()
+
+    async def told() -> TaskState:
+        state = await ledger.state(ITEM.task.id)
+        assert state is not None
+        return state
+
+    state = runtime.run(main())
+    assert state.history[-1].result == Withdrawal(ITEM.task.id, Stage.STAGING)
+    assert (target.done, world.rolled_back) == ([("roll back", Stage.STAGING)] if judged else [], 0 if judged else 1)
+
+
+class _World(SimulatedEnvironment):
+    """Counts what is rolled back."""
+
+    rolled_back = 0
+
+    def rollback(self, task: Task, change: Change) -> Cost:
+        self.rolled_back += 1
+        return super().rollback(task, change)
 
 
 def test_without_traffic_a_person_is_asked() -> None:

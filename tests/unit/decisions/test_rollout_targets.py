@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -26,7 +27,17 @@ STATES = {"error", "failure", "inactive", "in_progress", "queued", "pending", "s
 
 
 class _GitHub(BaseHTTPRequestHandler):
-    """Creates deployments and statuses; refuses what GitHub refuses."""
+    """Creates and lists deployments, creates statuses; refuses what GitHub refuses."""
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        made = [
+            {"id": number, "environment": body["environment"]}
+            for number, (at, body) in enumerate(self.server.seen, start=1)
+            if at == path and all(body[name] == asked[name] for name in ("ref", "environment"))
+        ]
+        self._answer(200, made[::-1][: int(asked["per_page"])])
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -108,6 +119,18 @@ def test_a_rollback_fails_the_stage_and_ends_those_before_it(github):
         assert run_rollout(target, PLAN).ruling is Ruling.ROLL_BACK
     canary, production = (number for number, state in _statuses(github) if state == "in_progress")
     assert _statuses(github)[-2:] == [(canary, "inactive"), (production, "failure")]
+
+
+def test_a_rollback_ends_the_deployments_of_a_process_that_died(github):
+    with GitHubDeployments("team/shop", TOKEN, url=_url(github)) as deployments:
+        one = GitHubTarget(_Steady(None), deployments, "v2")
+        one.expose(Stage.CANARY, 20)
+        one.promote(Stage.CANARY)
+        one.expose(Stage.STAGING, 20)
+        canary, staging = (number for number, state in _statuses(github) if state == "in_progress")
+        GitHubTarget(_Steady(None), deployments, "v1").expose(Stage.PRODUCTION, 20)
+        GitHubTarget(_Steady(None), deployments, "v2").roll_back(Stage.STAGING, "a person declined the change")
+    assert _statuses(github)[-2:] == [(canary, "inactive"), (staging, "failure")]
 
 
 @pytest.mark.parametrize(
