@@ -77,7 +77,7 @@ class Networks:
         labels = checked_labels(history, failed)
         self._names = tuple(sorted({str(name) for name in history["project"]}))
         self._typical = history.iloc[np.linspace(0, len(history) - 1, _TYPICAL).astype(np.int64)]
-        numbers = history[list(NUMBERS)].astype(np.float64)
+        numbers = _numbers(history)
         self._middle = numbers.median().fillna(0.0)
         self._scores = QuantileTransformer(
             n_quantiles=min(_QUANTILES, len(history)), output_distribution="normal", random_state=0
@@ -115,7 +115,7 @@ class Networks:
 
     def _rows(self, changes: pd.DataFrame) -> Singles:
         assert self._scores is not None
-        numbers = self._scores.transform(changes[list(NUMBERS)].astype(np.float64).fillna(self._middle))
+        numbers = self._scores.transform(_numbers(changes).fillna(self._middle))
         projects = changes["project"].astype(str).to_numpy()
         indicators = [projects == name for name in self._names]
         placed = np.column_stack([np.clip(numbers, -_FARTHEST, _FARTHEST), *indicators])
@@ -171,6 +171,12 @@ def scores_from(quantiles: Floats) -> QuantileTransformer:
     scores.n_quantiles_, scores.n_features_in_ = quantiles.shape
     scores.feature_names_in_ = np.array(NUMBERS, dtype=object)
     return scores
+
+
+def _numbers(changes: pd.DataFrame) -> pd.DataFrame:
+    """Features but for the project; recorded data hold numbers so near 0 that to divide by them is not finite."""
+    numbers = changes[list(NUMBERS)].astype(np.float64)
+    return numbers.mask(numbers.abs() < np.finfo(np.float64).tiny, 0.0)
 
 
 def _forward(network: Network, rows: Singles) -> Floats:

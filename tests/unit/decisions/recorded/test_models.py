@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from autodev_lab.decisions.recorded.features import FEATURE_WORDS, features_of
 from autodev_lab.decisions.recorded.models import MODELS
+from autodev_lab.decisions.recorded.networks import Networks
 from autodev_lab.decisions.recorded.reading import MEASURES
 from autodev_lab.errors import LabError
 
@@ -48,6 +49,16 @@ def test_every_feature_has_words_and_ratios_are_what_they_say() -> None:
     assert np.allclose(np.expm1(found["churn"]), plain["la"] + plain["ld"])
     assert np.allclose(np.expm1(found["relative_churn"] + found["lt"]), plain["la"] + plain["ld"])
     assert ((found["added_share"] > 0) & (found["added_share"] < 1)).all()
+
+
+def test_numbers_next_to_nothing_are_nothing() -> None:
+    """As ApacheJIT has them: an experience of 2.9e-322, which no division survives."""
+    frame = changes(300)
+    frame["sexp"] = np.resize([0.0, 1.3e-315, 7.0], 300)
+    model = Networks(count=1, passes=1)
+    model.fit(features_of(frame), frame["failed"].to_numpy())
+    tiny, none = (model.risk(features_of(frame.assign(sexp=value))) for value in (2.9e-322, 0.0))
+    assert np.isfinite(tiny).all() and np.array_equal(tiny, none)
 
 
 @pytest.mark.parametrize("name", MODELS)
