@@ -15,6 +15,7 @@ from autodev_lab.analysis.risk_coverage import curve
 __all__ = ["coverage_figure", "recorded_figures"]
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#000000", "#7f3b08")
+_STYLES = ("-", "--", ":")
 _POINTS = 400
 _FEWEST_SHOWN = 50
 
@@ -34,11 +35,11 @@ def coverage_figure(outcomes: pd.DataFrame, *, promised: float) -> Figure:
     axes.axhline(promised, color="grey", linestyle=":", linewidth=1, label=f"promised: {100 * promised:g} %")
     curves = [(str(arm), rows) for arm, rows in outcomes.groupby("arm", sort=False) if rows["confidence"].nunique() > 1]
     for number, (arm, rows) in enumerate(curves):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour, style = _COLOURS[number % len(_COLOURS)], _STYLES[number // len(_COLOURS) % len(_STYLES)]
         points = curve(-rows["confidence"].to_numpy(dtype=np.float64), rows["failed"].to_numpy(dtype=np.float64))
         places = np.unique(np.linspace(min(_FEWEST_SHOWN, len(points)) - 1, len(points) - 1, _POINTS).astype(np.int64))
         some = points.iloc[places]
-        axes.plot(some["coverage"], 1.0 - some["wrong"], color=colour, linewidth=1.2, label=arm)
+        axes.plot(some["coverage"], 1.0 - some["wrong"], style, color=colour, linewidth=1.2, label=arm)
         found = policy_figures(rows, promised=promised, window_seconds=np.inf)
         if found.deployed:
             axes.plot([found.coverage] * 2, [found.success_low, found.success_high], color=colour, linewidth=2)
