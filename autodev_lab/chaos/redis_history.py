@@ -97,8 +97,9 @@ def _result(state: TaskState | None, name: str, done: Counter[str]) -> Result:
 def check_journals(entries: Sequence[Entry], notes: Sequence[Note], states: Mapping[str, TaskState]) -> list[Violation]:
     """Hold what agents were told against what the ledger says it did.
 
-    What was answered as done must have been done, once; what was done must have been sent. This is the view from
-    outside, which a log that forgets cannot deceive.
+    What was answered as done must have been done, once; what was done must have been sent. A task may be escalated
+    again, so answers have no fence to tell them apart by: as many may be carried out as were sent. This is the view
+    from outside, which a log that forgets cannot deceive.
 
     Parameters
     ----------
@@ -118,19 +119,19 @@ def check_journals(entries: Sequence[Entry], notes: Sequence[Note], states: Mapp
                 stage = Stage.DECLINED.value
             logged[note["command"], note["task"], fence, stage] += 1
     told: Counter[tuple[str, str, int, str]] = Counter()
-    sent = set()
+    sent: Counter[tuple[str, str, int, str]] = Counter()
     for entry in entries:
         step = (entry.did, entry.task_id, entry.fence, entry.stage)
-        sent.add(step)
+        sent[step] += entry.heard == "sent"
         told[step] += entry.heard == "done"
     for step, count in logged.items():
-        if count > 1:
+        if count > (max(1, sent[step]) if step[0] == "answer" else 1):
             violations.append(_violation(Rule.EFFECT_ONCE, step, f"was carried out {count} times"))
-        if step not in sent:
+        if not sent[step]:
             violations.append(_violation(Rule.EFFECT_ONCE, step, "was carried out, but nobody asked for it"))
     for step, count in told.items():
-        if count > 1:
-            violations.append(_violation(Rule.EFFECT_ONCE, step, f"was confirmed to {count} agents"))
+        if count > (max(1, logged[step]) if step[0] == "answer" else 1):
+            violations.append(_violation(Rule.EFFECT_ONCE, step, f"was confirmed {count} times"))
         if count and step not in logged:
             violations.append(_violation(Rule.NO_LOST_TASK, step, "was confirmed, and the ledger forgot it"))
         if count and step[0] == "submit" and step[1] not in states:

@@ -23,6 +23,12 @@ from autodev_lab.records import (
 __all__ = ["check_ledger"]
 
 _LEASE = 60.0
+_TO_APPROVED = (
+    (Role.ARCHITECT, Stage.PLANNED),
+    (Role.DEVELOPER, Stage.PROPOSED),
+    (Role.TESTER, Stage.TESTED),
+    (Role.REVIEWER, Stage.APPROVED),
+)
 _MOST_TRIES = 50
 
 
@@ -225,13 +231,7 @@ async def _check_answer(runtime: Runtime, ledger: Ledger) -> None:
     _refused(await ledger.answer(yes), RefusalReason.UNKNOWN_TASK, "an answer about an unknown task")
     await ledger.submit(_task("a"))
     _refused(await ledger.answer(yes), RefusalReason.WRONG_STAGE, "an answer that nobody asked for")
-    for role, stage in (
-        (Role.ARCHITECT, Stage.PLANNED),
-        (Role.DEVELOPER, Stage.PROPOSED),
-        (Role.TESTER, Stage.TESTED),
-        (Role.REVIEWER, Stage.APPROVED),
-        (Role.DEPLOYER, Stage.ESCALATED),
-    ):
+    for role, stage in (*_TO_APPROVED, (Role.DEPLOYER, Stage.ESCALATED)):
         await _advance(ledger, role, stage)
     assert await ledger.claim(Role.DEPLOYER, "d", _LEASE) is None, "an escalated task must wait for a person"
     taken = await _claim(ledger, Role.HUMAN, "h")
@@ -247,10 +247,7 @@ async def _check_withdrawal(runtime: Runtime, ledger: Ledger) -> None:
     no = HumanAnswer("a", False, 60.0, 5.0)
     await ledger.submit(_task("a"))
     for role, stage in (
-        (Role.ARCHITECT, Stage.PLANNED),
-        (Role.DEVELOPER, Stage.PROPOSED),
-        (Role.TESTER, Stage.TESTED),
-        (Role.REVIEWER, Stage.APPROVED),
+        *_TO_APPROVED,
         (Role.DEPLOYER, Stage.CLEARED),
         (Role.DEPLOYER, Stage.CANARY),
         (Role.DEPLOYER, Stage.ESCALATED),
@@ -265,10 +262,7 @@ async def _check_withdrawal(runtime: Runtime, ledger: Ledger) -> None:
 
 async def _to_production(ledger: Ledger) -> None:
     for role, stage in (
-        (Role.ARCHITECT, Stage.PLANNED),
-        (Role.DEVELOPER, Stage.PROPOSED),
-        (Role.TESTER, Stage.TESTED),
-        (Role.REVIEWER, Stage.APPROVED),
+        *_TO_APPROVED,
         (Role.DEPLOYER, Stage.CLEARED),
         (Role.DEPLOYER, Stage.CANARY),
         (Role.DEPLOYER, Stage.STAGING),

@@ -67,3 +67,22 @@ def test_journals_are_held_against_the_log():
     assert broken(journals=JOURNALS[:2]) == [Rule.EFFECT_ONCE]  # done, and nobody asked
     assert broken(journals=[*JOURNALS, replace(JOURNALS[3], agent_id="b")]) == [Rule.EFFECT_ONCE]
     assert broken(states={}) == [Rule.NO_LOST_TASK]
+
+
+def test_as_many_answers_may_be_carried_out_as_were_sent():
+    """A task that is escalated again is answered again; a no may lead to two stages, which its sender cannot know."""
+
+    def answered(stage):
+        return {"command": "answer", "task": "t", "agent": "human", "stage": stage, "at": "4"}
+
+    def told(stage, heard):
+        return Entry("h", "answer", "t", 0, stage, heard)
+
+    yes = [told("cleared", "sent"), told("cleared", "done")]
+    no = [told("declined", "sent"), told("declined", "done")]
+    notes = [*NOTES, answered("cleared"), answered("cleared"), answered("withdrawn")]
+    assert broken(journals=[*JOURNALS, *yes, *yes, *no], notes=notes) == []
+    assert broken(journals=[*JOURNALS, *yes, yes[0], *no], notes=notes) == []  # killed before it heard
+    assert broken(journals=[*JOURNALS, *yes, *no], notes=notes) == [Rule.EFFECT_ONCE]  # one of two was not asked for
+    assert broken(journals=[*JOURNALS, *yes, *yes, yes[1], *no], notes=notes) == [Rule.EFFECT_ONCE]
+    assert broken(journals=[*JOURNALS, *yes, *yes, *no], notes=notes[:-1]) == [Rule.NO_LOST_TASK]
