@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import functools
 import json
+import logging
 import subprocess
 import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import lizard
@@ -93,7 +95,7 @@ def _bandit(texts: Mapping[str, str]) -> Counter[tuple[str, str, str]]:
 
 @functools.lru_cache(_KEPT_TEXTS)
 def _bandit_issues(path: str, text: str) -> tuple[tuple[str, str], ...]:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet("stevedore.extension"):  # it misses an extra of bandit's, and says so
         warnings.simplefilter("ignore", DeprecationWarning)  # stevedore's own use of what it deprecates
         from bandit.core import config as bandit_config  # here: it takes a quarter of a second
         from bandit.core import manager as bandit_manager
@@ -104,6 +106,18 @@ def _bandit_issues(path: str, text: str) -> tuple[tuple[str, str], ...]:
         manager.discover_files([str(file)])
         manager.run_tests()
         return tuple((str(issue.test_id), str(issue.severity)) for issue in manager.get_issue_list())
+
+
+@contextlib.contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """A logger that reports what ends a program alone."""
+    known = logging.getLogger(logger)
+    before = known.level
+    known.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        known.setLevel(before)
 
 
 # --------------------------------------------------------------------------------------------- size and complexity
