@@ -311,7 +311,7 @@ def _mirror(plan: AnyPlan, result: RunResult, options: Options, settings: Settin
         return result
     directory = RunDirectory(result.path)
     conduct = conduct_of(directory, settings)
-    if options.notebook:
+    if options.notebook and plan.notebook:
         from autodev_lab.experiments.notebooks import execute_notebook
 
         watch.say("executing the notebook")
