@@ -176,6 +176,13 @@ def _read_one(path: Path) -> tuple[pd.DataFrame, list[tuple[str, str, int]]]:
     return frame, notes
 
 
+def _shown(value: object) -> str:
+    """A cell as its reader would name it."""
+    if value is None or value != value:
+        return "an empty cell"
+    return repr(value) if isinstance(value, str) else str(value)
+
+
 def _wanted() -> tuple[str, ...]:
     return ("commit", "date", "bug", *MEASURES)
 
@@ -211,7 +218,7 @@ def _times(column: pd.Series, path: Path, name: str, *, optional: bool = False) 
     if broken.any():
         row = int(np.argmax(broken))
         raise LabError(
-            f"{path} has {int(broken.sum())} unreadable dates in {name}, the first {column.iloc[row]!r} in row "
+            f"{path} has {int(broken.sum())} unreadable dates in {name}, the first {_shown(column.iloc[row])} in row "
             f"{row + 1}; write seconds since 1970 or ISO dates such as 2019-12-31 23:59:59"
         )
     return seconds.astype(np.float64)
@@ -223,7 +230,7 @@ def _yes_or_no(column: pd.Series, path: Path, name: str) -> pd.Series:
     if found.isna().any():
         row = int(np.argmax(found.isna().to_numpy()))
         raise LabError(
-            f"{path} has {column.iloc[row]!r} in {name} of row {row + 1}, which is neither 0 nor 1, and so in "
+            f"{path} has {_shown(column.iloc[row])} in {name} of row {row + 1}, which is neither 0 nor 1, and so in "
             f"{int(found.isna().sum())} rows; correct or leave out those rows"
         )
     return found.astype(bool)
@@ -235,7 +242,7 @@ def _numbers(column: pd.Series, path: Path, name: str) -> pd.Series:
     if broken.any():
         row = int(np.argmax(broken))
         raise LabError(
-            f"{path} has no number in {name} of {int(broken.sum())} rows, the first {column.iloc[row]!r} in row "
+            f"{path} has no number in {name} of {int(broken.sum())} rows, the first {_shown(column.iloc[row])} in row "
             f"{row + 1}; fill or leave out those rows"
         )
     if (found < 0).any():
