@@ -9,9 +9,19 @@ from dataclasses import replace
 from typing import TypedDict
 
 from autodev_lab.config import DecisionEngine, Learning, Settings
-from autodev_lab.decisions import Gate, LabelQuality, Promise, Thresholds
+from autodev_lab.decisions import (
+    Gate,
+    LabelQuality,
+    Promise,
+    Rollout,
+    RolloutPlan,
+    StageRule,
+    Thresholds,
+    make_rollout,
+)
 from autodev_lab.learning import PatternLibrary
 from autodev_lab.protocols import Memory, PatternLearner, Policy
+from autodev_lab.records import Stage
 from autodev_lab.rules import EscalationRules
 
 __all__ = [
@@ -22,6 +32,7 @@ __all__ = [
     "platform_options",
     "policy_of",
     "rules_of",
+    "stages_of",
     "thresholds_of",
     "with_limit",
 ]
@@ -35,6 +46,7 @@ class PlatformOptions(TypedDict):
     gate: Gate
     patterns: Callable[[Memory], PatternLearner]
     rules: EscalationRules
+    rollout: Rollout | None
     answer_within_seconds: float
 
 
@@ -57,6 +69,7 @@ def platform_options(settings: Settings, quality: LabelQuality | None = None) ->
         gate=gate_of(settings.decision_engine, quality),
         patterns=patterns_of(settings.learning),
         rules=rules_of(settings),
+        rollout=make_rollout(settings.decision_engine.rollout, plan=stages_of(settings.decision_engine)),
         answer_within_seconds=settings.decision_engine.answer_within_seconds,
     )
 
@@ -87,6 +100,20 @@ def thresholds_of(engine: DecisionEngine) -> Thresholds:
         risk_critical=engine.risk_threshold_critical,
         promise=Promise(engine.promise.success, engine.promise.assurance),
     )
+
+
+def stages_of(engine: DecisionEngine) -> RolloutPlan:
+    """What each stage of a rollout has to show.
+
+    Examples
+    --------
+    >>> from autodev_lab.config import load_config
+    >>> stages_of(load_config(environment={}).settings.decision_engine) == RolloutPlan()
+    True
+    """
+    stages = ((Stage.CANARY, engine.stages.canary), (Stage.STAGING, engine.stages.staging))
+    rules = (*stages, (Stage.PRODUCTION, engine.stages.production))
+    return RolloutPlan(tuple(StageRule(stage, one.margin, one.minimum, one.maximum) for stage, one in rules))
 
 
 def rules_of(settings: Settings) -> EscalationRules:

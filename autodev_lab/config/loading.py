@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,6 +39,15 @@ HERE = "platform_config.yaml"
 """The configuration of a folder, where none is named."""
 
 _SHIPPED = "config/platform_config.yaml"
+
+_ORDERED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("decision_engine", "risk_threshold_high"), ("decision_engine", "risk_threshold_critical")),
+    *(
+        (("decision_engine", "stages", stage, "minimum"), ("decision_engine", "stages", stage, "maximum"))
+        for stage in ("canary", "staging", "production")
+    ),
+)
+"""Pairs of numbers, the first of which may not be above the second."""
 
 
 def find_config(explicit: Path | str | None = None, environment: Mapping[str, str] | None = None) -> Path:
@@ -229,30 +239,31 @@ class _Resolver:
             return f"is not a key here; it is at {' and at '.join(elsewhere[:3])}"
         return f"is not a key; choose among {', '.join(known)}"
 
-    def _contradictions(self) -> list[Problem]:
-        """Thresholds in the wrong order, also where something else is wrong; what is no number is told elsewhere."""
-        high, critical = (("decision_engine", f"risk_threshold_{name}") for name in ("high", "critical"))
-        bound, limit = self._share(high), self._share(critical)
-        if bound is None or limit is None or bound <= limit:
-            return []
-        key = high if self._layer_of(high).kind == "file" else critical
-        message = (
-            f"contradicts: risk_threshold_high is {bound:g} ({self._origin(high)}) and above risk_threshold_critical, "
-            f"which is {limit:g} ({self._origin(critical)}); lower the first or raise the second"
-        )
-        return [Problem(self._file_of(key), key_text(key), message, self._place(key))]
+    def _contradictions(self) -> Iterator[Problem]:
+        """Numbers in the wrong order, also where something else is wrong; what is no number is told elsewhere."""
+        for lower, upper in _ORDERED:
+            bound, limit = self._number(lower), self._number(upper)
+            if bound is None or limit is None or bound <= limit:
+                continue
+            key = lower if self._layer_of(lower).kind == "file" else upper
+            message = (
+                f"contradicts: {lower[-1]} is {bound:g} ({self._origin(lower)}) and above {upper[-1]}, "
+                f"which is {limit:g} ({self._origin(upper)}); lower the first or raise the second"
+            )
+            yield Problem(self._file_of(key), key_text(key), message, self._place(key))
 
-    def _share(self, key: tuple[str, str]) -> float | None:
-        """A value that is a number from 0 to 1."""
-        section = self._data.get(key[0]) if isinstance(self._data, dict) else None
-        value = section.get(key[1]) if isinstance(section, dict) else None
+    def _number(self, key: tuple[str, ...]) -> float | None:
+        """A value that is a number and not below 0; thresholds are told of elsewhere if they are above 1."""
+        value: object = self._data
+        for name in key:
+            value = value.get(name) if isinstance(value, dict) else None
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             return None
         try:
             number = float(value)
         except ValueError:
             return None
-        return number if 0 <= number <= 1 else None
+        return number if 0 <= number <= (1 if "threshold" in key[-1] else math.inf) else None
 
     def _notes(self, settings: Settings, origins: Mapping[str, Origin]) -> Iterator[str]:
         for key, _ in keys_of():

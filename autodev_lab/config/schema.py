@@ -217,6 +217,28 @@ class PromiseSettings(Section):
     assurance: _Promised = _key("confidence with which this is promised", "run", "assess", *_PROCESSES)
 
 
+_Margin = Annotated[float, BeforeValidator(no_flag), Field(gt=0, lt=1, allow_inf_nan=False)]
+_Exposures = Annotated[Count, Field(ge=1, le=10_000_000)]
+
+
+class StageSettings(Section):
+    """What a stage of a rollout has to show, where stages are judged on traffic."""
+
+    margin: _Margin = _key(
+        "difference of failure rates that sequential stages rule out before they promote", "run", *_PROCESSES
+    )
+    minimum: _Exposures = _key("exposures of the change before it may be promoted", "run", *_PROCESSES)
+    maximum: _Exposures = _key("exposures after which a sequential stage is inconclusive", "run", *_PROCESSES)
+
+
+class StagesSettings(Section):
+    """The stages of a rollout, in order."""
+
+    canary: StageSettings
+    staging: StageSettings
+    production: StageSettings
+
+
 class DecisionEngine(Section):
     """The gate."""
 
@@ -242,6 +264,7 @@ class DecisionEngine(Section):
     rollout: Literal["fixed", "at_once", "first_failure", "mann_whitney", "sequential"] = _key(
         "how the stages of a rollout are judged, in experiments whose arms do not differ in it", "run", *_PROCESSES
     )
+    stages: StagesSettings
     answer_within_seconds: Annotated[float, BeforeValidator(no_flag), Field(gt=0, le=31_536_000)] = _key(
         "how long an escalation waits; then the change is declined, not deployed", "run", *_PROCESSES
     )

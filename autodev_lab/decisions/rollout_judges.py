@@ -210,12 +210,12 @@ class Rollout:
     seconds: float = 0.0
 
 
-ROLLOUTS: MappingProxyType[str, Callable[[], StageJudge]] = MappingProxyType(
+ROLLOUTS: MappingProxyType[str, Callable[[RolloutPlan], StageJudge]] = MappingProxyType(
     {
         "at_once": AtOnce,
         "first_failure": partial(FixedStages, first_failure),
         "mann_whitney": partial(FixedStages, mann_whitney),
-        "sequential": partial(SequentialRollout, RolloutPlan()),
+        "sequential": SequentialRollout,
     }
 )
 """Judges by name. ``fixed`` is not among them: every exposure test of a stage is shown once, without traffic."""
@@ -224,13 +224,15 @@ _SECONDS = 1.0
 """Virtual seconds between two requests. An assumption."""
 
 
-def make_rollout(name: str, *, noise: float = 0.0) -> Rollout | None:
+def make_rollout(name: str, *, noise: float = 0.0, plan: RolloutPlan | None = None) -> Rollout | None:
     """The rollout of a name, on a lab environment's requests; None for ``fixed``.
 
     Parameters
     ----------
     noise
         See `RequestTarget`.
+    plan
+        Its stages, and what each of them has to show; the usual one unless given.
 
     Raises
     ------
@@ -248,4 +250,5 @@ def make_rollout(name: str, *, noise: float = 0.0) -> Rollout | None:
         raise LabError(f"rollout is {name!r}; choose one of fixed, {', '.join(ROLLOUTS)}")
     if not 0.0 <= noise < 1.0:
         raise LabError(f"traffic_noise is {noise}; it is a share of requests and must be at least 0 and below 1")
-    return Rollout(ROLLOUTS[name], partial(RequestTarget, noise=noise), _SECONDS)
+    judge = partial(ROLLOUTS[name], plan or RolloutPlan())
+    return Rollout(judge, partial(RequestTarget, noise=noise), _SECONDS)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from autodev_lab.agents import HumanDesk, Surroundings, Timing
 from autodev_lab.agents.members import make_member
 from autodev_lab.chaos.team import WORKERS, ScriptedHuman, task_of
-from autodev_lab.decisions import HumanTwin, make_rollout
+from autodev_lab.decisions import HumanTwin
 from autodev_lab.environments.simulated import SimulatedEnvironment
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.governance import GovernedTeam
@@ -220,7 +220,7 @@ def _maker(role: Role, order: AgentOrder) -> tuple[Maker, Callable[[], None]]:
             budget=spec.budget,
             patterns=governing["patterns"],
             rules=governing["rules"],
-            rollout=make_rollout(spec.rollout),
+            rollout=governing["rollout"],
         )
 
     def close() -> None:

@@ -11,7 +11,7 @@ from autodev_lab.config import Configuration
 from autodev_lab.decisions import CERTIFIED
 from autodev_lab.experiments.conduct import parameter_names
 from autodev_lab.experiments.design import load_experiment
-from autodev_lab.experiments.governance import GovernedTeam
+from autodev_lab.experiments.governance import JUDGED, STAGES, GovernedTeam
 
 __all__ = ["PARAMETERS", "Configured", "configured", "governed_team"]
 
@@ -24,6 +24,11 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "decision_engine.promise.success": ("promise",),
         "decision_engine.promise.assurance": ("confidence", "assurance"),
         "decision_engine.rollout": ("rollout",),
+        **{
+            f"decision_engine.stages.{stage}.{name}": (f"{stage}_{name}",)
+            for stage in ("canary", "staging", "production")
+            for name in ("margin", "minimum", "maximum")
+        },
         "decision_engine.answer_within_seconds": ("answer_within_seconds",),
         "decision_engine.escalation_rules.immediate": ("escalate_immediate",),
         "decision_engine.escalation_rules.high_priority": ("escalate_high_priority",),
@@ -112,6 +117,9 @@ def configured(
             values = {key: value for key, value in values.items() if key not in _PROMISE}
         if any(arm.rollout != "fixed" for arm in found.arms.values()):
             values.pop("decision_engine.rollout", None)
+        judged = asked.get("rollout", found.parameters.get("rollout"))
+        if not any(rollout in JUDGED for rollout in (judged, *(arm.rollout for arm in found.arms.values()))):
+            values = {key: value for key, value in values.items() if names[key] not in STAGES}
     return Configured(
         configuration.path.name, configuration.words, {names[key]: value for key, value in values.items()}, values
     )

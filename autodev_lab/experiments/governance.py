@@ -14,14 +14,15 @@ from typing import Annotated, Literal, TypedDict, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from autodev_lab.configured import half_life_of, with_limit
-from autodev_lab.decisions import Gate, Thresholds
+from autodev_lab.decisions import Gate, Rollout, RolloutPlan, StageRule, Thresholds, make_rollout
 from autodev_lab.errors import LabError
 from autodev_lab.learning import PatternLibrary
 from autodev_lab.platform import TeamSpec
 from autodev_lab.protocols import Memory, PatternLearner
+from autodev_lab.records import Stage
 from autodev_lab.rules import EscalationRules
 
-__all__ = ["NEUTRAL", "GovernedParameters", "GovernedTeam", "Governing", "RolloutName"]
+__all__ = ["JUDGED", "NEUTRAL", "STAGES", "GovernedParameters", "GovernedTeam", "Governing", "RolloutName"]
 
 _SPLIT = ";"
 
@@ -47,6 +48,10 @@ Rules = Annotated[tuple[str, ...], BeforeValidator(_read_rules)]
 RolloutName = Literal["fixed", "at_once", "first_failure", "mann_whitney", "sequential"]
 """See `autodev_lab.decisions.make_rollout`."""
 
+_CANARY, _STAGING, _PRODUCTION = RolloutPlan().rules
+
+Margin = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+Exposures = Annotated[int, Field(ge=1, le=10_000_000)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -55,6 +60,7 @@ class Governing(TypedDict):
 
     gate: Gate
     rules: EscalationRules | None
+    rollout: Rollout | None
     answer_within_seconds: float | None
     patterns: Callable[[Memory], PatternLearner]
 
@@ -69,6 +75,15 @@ class GovernedParameters(BaseModel):
     escalate_high_priority: Rules = Field((), description="rules, split by semicolons, that send to a person next")
     max_complexity: float = Field(10.0, ge=0, le=10, description="complexity above which a change goes to a person")
     rollout: RolloutName = Field("fixed", description="how stages are judged in arms that say nothing of it")
+    canary_margin: Margin = Field(_CANARY.margin, description="failure rate by which the canary may not be worse")
+    canary_minimum: Exposures = Field(_CANARY.minimum, description="exposures before the canary may be promoted")
+    canary_maximum: Exposures = Field(_CANARY.maximum, description="exposures after which the canary is inconclusive")
+    staging_margin: Margin = Field(_STAGING.margin, description="the same of staging")
+    staging_minimum: Exposures = Field(_STAGING.minimum, description="the same of staging")
+    staging_maximum: Exposures = Field(_STAGING.maximum, description="the same of staging")
+    production_margin: Margin = Field(_PRODUCTION.margin, description="the same of production")
+    production_minimum: Exposures = Field(_PRODUCTION.minimum, description="the same of production")
+    production_maximum: Exposures = Field(_PRODUCTION.maximum, description="the same of production")
     answer_within_seconds: Annotated[float | None, BeforeValidator(_read_seconds)] = Field(
         None, gt=0, allow_inf_nan=False, description="virtual seconds an escalation waits; never ends unless given"
     )
@@ -83,14 +98,34 @@ class GovernedParameters(BaseModel):
                 f"risk_threshold_high is {self.risk_threshold_high:g} and above risk_threshold_critical, which is "
                 f"{self.risk_threshold_critical:g}"
             )
+        try:
+            self.stages()
+        except LabError as error:  # pydantic knows ValueError alone
+            raise ValueError(str(error)) from error
         return self
+
+    def stages(self) -> RolloutPlan:
+        """What each stage of a rollout has to show.
+
+        Examples
+        --------
+        >>> GovernedParameters(canary_minimum=10).stages().rules[0].minimum
+        10
+        """
+        return RolloutPlan(
+            (
+                StageRule(Stage.CANARY, self.canary_margin, self.canary_minimum, self.canary_maximum),
+                StageRule(Stage.STAGING, self.staging_margin, self.staging_minimum, self.staging_maximum),
+                StageRule(Stage.PRODUCTION, self.production_margin, self.production_minimum, self.production_maximum),
+            )
+        )
 
     def rollout_of(self, arm: str) -> RolloutName:
         """How stages are judged in an arm that says itself how, or leaves it to this."""
         return cast("RolloutName", arm) if arm != "fixed" else self.rollout
 
     def check_rollouts(self, arms: Mapping[str, str]) -> None:
-        """Refuse one rollout for all where it is what arms differ in.
+        """Refuse one rollout for all where it is what arms differ in, and stages of a rollout that nobody judges.
 
         Parameters
         ----------
@@ -100,9 +135,16 @@ class GovernedParameters(BaseModel):
         Raises
         ------
         LabError
-            If one is asked for, and an arm names another than the usual.
+            If one is asked for and an arm names another than the usual, or a stage is another than the usual and no
+            arm judges stages on traffic.
         """
         own = [name for name, rollout in arms.items() if rollout != "fixed"]
+        asked = [name for name in STAGES if getattr(self, name) != NEUTRAL[name]]
+        if asked and not any(self.rollout_of(rollout) in JUDGED for rollout in arms.values()):
+            raise LabError(
+                f"{asked[0]} is {getattr(self, asked[0]):g}, and no arm that runs judges its stages on traffic; give a "
+                f"rollout among {', '.join(JUDGED)}, or leave the stages as they are"
+            )
         if self.rollout != "fixed" and own:
             raise LabError(
                 f"rollout is {self.rollout}, and arm {own[0]} says itself how its stages are judged; leave the "
@@ -120,6 +162,7 @@ class GovernedParameters(BaseModel):
                 Thresholds(self.auto_deploy_threshold, self.risk_threshold_high, self.risk_threshold_critical)
             ),
             rules=rules if rules != EscalationRules() else None,
+            rollout=make_rollout(team.rollout, noise=team.traffic_noise, plan=self.stages()),
             answer_within_seconds=self.answer_within_seconds,
             patterns=functools.partial(PatternLibrary, half_life=half_life),
         )
@@ -147,3 +190,9 @@ NEUTRAL: Mapping[str, object] = MappingProxyType(
     {name: field.default for name, field in GovernedParameters.model_fields.items()}
 )
 """The value of each parameter that leaves teams as they were."""
+
+JUDGED = ("first_failure", "mann_whitney", "sequential")
+"""Rollouts that what a stage has to show makes a difference to."""
+
+STAGES = tuple(name for name in NEUTRAL if name.startswith(("canary_", "staging_", "production_")))
+"""Parameters that say what a stage of a rollout has to show."""

@@ -98,7 +98,7 @@ def test_show_says_what_holds_where_it_is_from_and_what_reads_it(monkeypatch: py
     done = config("show")
     assert (done.exit_code, done.stderr) == (0, "")
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in done.stdout.splitlines() if line.strip()}
-    assert lines["decision_engine.policy"] == "learned file, line 2 run"
+    assert lines["decision_engine.policy"] == "learned file, line 2 run, up, agent"
     assert lines["integrations.linear.api_key"] == "******** environment (LINEAR_API_KEY) nothing yet"
     assert lines["integrations.redis.url"].startswith("redis://********@h:1/0 file, line 5")
     assert lines["integrations.github.token"].startswith("not given GITHUB_TOKEN is not set")

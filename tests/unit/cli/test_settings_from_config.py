@@ -22,6 +22,7 @@ from autodev_lab.configured import thresholds_of
 from autodev_lab.errors import LabError
 from autodev_lab.experiments.configuring import configured, governed_team
 from autodev_lab.experiments.design import load_experiment, make_plan
+from autodev_lab.records import Traffic
 
 SECRET = "sekret-4711"
 TINY = ["-p", "environment=simulated", "-p", "packages=ant,bee", "-p", "tasks_per_package=3", "-p", "twins=false"]
@@ -64,6 +65,10 @@ OTHER: dict[str, object] = {
     "integrations.redis.url": "redis://elsewhere:1",
     "integrations.mlflow.tracking_uri": "sqlite:///another.db",
 }
+for stage in ("canary", "staging", "production"):
+    OTHER[f"decision_engine.stages.{stage}.margin"] = 0.03
+    OTHER[f"decision_engine.stages.{stage}.minimum"] = 20
+    OTHER[f"decision_engine.stages.{stage}.maximum"] = 500
 for role in ("architect", "developer", "tester", "reviewer", "deployer", "monitor"):
     OTHER[f"agents.{role}.count"] = 7
     OTHER[f"agents.{role}.thinking_budget_tokens"] = 1
@@ -116,8 +121,13 @@ def footprint(command: str, found: Configuration) -> object:
     return taken
 
 
-USUAL: dict[str, object] = {"memory.backend": "r2r", "decision_engine.policy": "certified"}
-"""Where R2R is the memory, its address and credentials are read; where a policy promises something, the promise."""
+USUAL: dict[str, object] = {
+    "memory.backend": "r2r",
+    "decision_engine.policy": "certified",
+    "decision_engine.rollout": "first_failure",
+}
+"""Where R2R is the memory, its address and credentials are read; where a policy promises something, the promise; where
+stages are judged on traffic, what they have to show."""
 
 
 @pytest.fixture(scope="module")
@@ -284,6 +294,31 @@ def test_a_rollout_is_taken_where_arms_do_not_differ_in_it() -> None:
     assert {plan.team(arm).rollout for arm in plan.arms} == {"sequential"}
     with pytest.raises(LabError, match="says itself how its stages are judged"):
         make_plan(load_experiment("rollout_worth"), profile="smoke", overrides={"rollout": "at_once"})
+
+
+def test_what_a_stage_has_to_show_is_taken_where_stages_are_judged() -> None:
+    stages = {"decision_engine.stages.canary.minimum": 10, "decision_engine.stages.production.margin": 0.2}
+    found = load_config(write(stages), environment={})
+    assert configured(found, "learning").parameters == {}
+    assert configured(found, "rollout_worth").parameters == {"canary_minimum": 10, "production_margin": 0.2}
+    asked = {"rollout": "first_failure", "canary_minimum": "10"}
+    plan = make_plan(load_experiment("learning"), profile="quick", overrides=asked)
+    rollout = plan.parameters.governing(plan.team(plan.arms[0]))["rollout"]
+    first = make_plan(load_experiment("learning"), profile="quick", overrides={"rollout": "first_failure"})
+    usual = first.parameters.governing(first.team(first.arms[0]))["rollout"]
+    assert rollout is not None and usual is not None
+    judges = rollout.judge(), usual.judge()
+    for judge in judges:
+        for _ in range(2):
+            ruling = judge.observe(Traffic(0, 20, 0, 20))
+    assert [judge.stage.value for judge in judges] == ["staging", "canary"] and ruling is None
+    assert plan.configuration_hash != first.configuration_hash
+    with pytest.raises(LabError, match="canary_minimum is 10, and no arm that runs judges its stages on traffic"):
+        make_plan(load_experiment("learning"), profile="quick", overrides={"canary_minimum": "10"})
+    with pytest.raises(LabError, match="a minimum of 50 and a maximum of 40 exposures"):
+        make_plan(load_experiment("rollout_worth"), profile="smoke", overrides={"canary_maximum": "40"})
+    with pytest.raises(LabError, match=r"minimum is 3000 \(file, line .\) and above maximum, which is 2000"):
+        load_config(write({"decision_engine.stages.canary.minimum": 3000}), environment={})
 
 
 # ------------------------------------------------------------------------------------------- mistakes and secrets
