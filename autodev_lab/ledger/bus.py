@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from autodev_lab.protocols import Runtime
 from autodev_lab.records import Event, Stage
@@ -71,11 +71,19 @@ class InMemoryEventBus:
         self.runtime = runtime
         self._capacity = capacity
         self._subscriptions: dict[Stage, list[InMemorySubscription]] = {}
+        self._watchers: list[tuple[frozenset[Stage], Callable[[Event], None]]] = []
 
     async def publish(self, event: Event) -> None:
         """Tell every subscriber of the event's stage."""
         for subscription in self._subscriptions.get(event.stage, ()):
             subscription.deliver(event)
+        for stages, told in self._watchers:
+            if event.stage in stages:
+                told(event)
+
+    def watch(self, stages: Iterable[Stage], told: Callable[[Event], None]) -> None:
+        """Call a function on every task that reaches one of `stages`: nobody is woken, so no schedule changes by it."""
+        self._watchers.append((frozenset(stages), told))
 
     def subscribe(self, stages: Iterable[Stage]) -> InMemorySubscription:
         """Listen for tasks reaching any of `stages`."""

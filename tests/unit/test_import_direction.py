@@ -35,6 +35,7 @@ LEVELS = {
     "decisions": 3,
     "learning": 3,
     "agents": 4,
+    "team_spec": 4,
     "configured": 5,
     "platform": 5,
     "processes": 5,

@@ -323,6 +323,17 @@ def test_progress_is_told():
     assert seen and all(total == 2 and 0 <= done <= 2 for done, total in seen)
 
 
+def test_progress_counts_what_is_closed_before_the_last_task_has_come():
+    world, closed = WrittenWorld(), []
+    items = _slow_items(4, gap=30_000.0)
+    platform = Platform(world, SPEC, solver=CountingSolver(), human=Person(True), seed=1)
+    platform.run(
+        [item.task for item in items], lambda done, total: closed.append((done, total, platform.runtime.now()))
+    )
+    assert [(done, total) for done, total, _ in closed] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert closed[0][2] < items[1].task.arrival
+
+
 def test_no_agent_knows_another():
     platform = Platform(WrittenWorld(), SPEC, solver=CountingSolver(), human=Person(True), seed=1)
     for agent in platform.agents:
