@@ -15,6 +15,7 @@ from types import TracebackType
 
 from autodev_lab.errors import LabError
 from autodev_lab.integrations import watchdog
+from autodev_lab.integrations.append_only import cut_unfinished
 
 __all__ = ["RedisProcess", "find_redis"]
 
@@ -98,7 +99,9 @@ class RedisProcess:
         self.stop()
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers; what a kill left unfinished in its append-only file is cut off first."""
+        for file in self.folder.rglob("*.aof"):
+            cut_unfinished(file)
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(
