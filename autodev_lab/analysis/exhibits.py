@@ -1,4 +1,4 @@
-"""What a run showed beside its claims: its arms, its contrasts, its gates, and what no held-out test can tell."""
+"""What a run showed beside its claims: arms, contrasts, gates, rollouts, and what no held-out test can tell."""
 
 from __future__ import annotations
 
@@ -19,10 +19,18 @@ from autodev_lab.analysis.killing import KillingTests, killing_tests
 from autodev_lab.analysis.markdown import table
 from autodev_lab.analysis.metrics import arm_metrics
 from autodev_lab.analysis.operator_figure import operator_figure
+from autodev_lab.analysis.rollout_figure import rollout_figure
+from autodev_lab.analysis.rollouts import (
+    RolloutContrast,
+    RolloutSummary,
+    rollout_contrasts,
+    rollout_summaries,
+)
 from autodev_lab.analysis.wording import ends, percent, share_between
 
 __all__ = ["Exhibit", "exhibit_figures", "make_exhibit"]
 
+_ROLLOUTS = "rollouts.parquet"
 _SHARES = ("correct_at_K", "solved_at_K", "escaped")
 
 
@@ -38,6 +46,8 @@ class Exhibit:
         Pairs of arms that the experiment compares, against "no effect"; intervals of 95 % each.
     gates
         Gates by arm; empty when the experiment is not about them.
+    rollouts, rollout_contrasts
+        Rollouts by arm, and compared; empty where arms do not differ in them.
     killing
         Tasks whose bug no held-out test notices.
     """
@@ -45,6 +55,8 @@ class Exhibit:
     arms: Mapping[str, Mapping[str, Estimate]] = field(hash=False)
     contrasts: tuple[Judged, ...]
     gates: tuple[GateSummary, ...]
+    rollouts: tuple[RolloutSummary, ...]
+    rollout_contrasts: tuple[RolloutContrast, ...]
     killing: KillingTests
 
     def as_json(self) -> dict[str, object]:
@@ -60,6 +72,8 @@ class Exhibit:
             },
             "contrasts": [{name: one.as_json()[name] for name in (*told, "why")} for one in self.contrasts],
             "gates": [one.as_json() for one in self.gates],
+            "rollouts": [one.as_json() for one in self.rollouts],
+            "rollout_contrasts": [one.as_json() for one in self.rollout_contrasts],
             "killing_tests": self.killing.as_json(),
         }
 
@@ -93,6 +107,20 @@ class Exhibit:
                     "At the same coverage, the share of wrong changes among those let through, less that of a control:",
                     table(("arm", "control", "difference", "95 % interval"), self._matched()),
                 ]
+        if self.rollouts:
+            parts += [
+                "Rollouts (changes of original tasks; right and wrong by the held-out tests; exposures a change):",
+                table(
+                    ("arm", "changes", "promoted", "asked about", "right, rolled back", "wrong, escaped", "exposures"),
+                    [_rollout(one) for one in self.rollouts],
+                ),
+            ]
+        if self.rollout_contrasts:
+            names = ("right ones rolled back", "wrong ones escaped", "harmed by a wrong one")
+            parts += [
+                "Differences over tasks whose changes were right (or wrong) in both arms:",
+                table(("arm", "less", *names), [_rollouts_apart(one) for one in self.rollout_contrasts]),
+            ]
         if self.killing.unknown < self.killing.tasks:
             parts.append(f"Held-out tests: {self.killing.in_words()}.")
         return parts
@@ -139,6 +167,8 @@ def make_exhibit(dossier: Dossier) -> Exhibit:
         {arm: arm_metrics(arm_rows(outcomes, arm)) for arm in dossier.arms},
         contrasts,
         gate_summaries(outcomes, dossier.arms) if dossier.gates else (),
+        rollout_summaries(dossier.run.path / _ROLLOUTS, dossier.arms),
+        rollout_contrasts(dossier.run.path / _ROLLOUTS, dossier.contrasts),
         killing_tests(outcomes),
     )
 
@@ -152,10 +182,11 @@ def exhibit_figures(dossier: Dossier, exhibit: Exhibit) -> dict[str, Figure]:
         "arms": arms_figure(exhibit.arms, budget=dossier.budget),
         "learning_curve": learning_curve(outcomes, arms, budget=dossier.budget, banded=claimed[:2] or arms[:1]),
     }
-    operators = operator_figure(outcomes, budget=dossier.budget)
-    if operators is not None:
-        drawn["operators"] = operators
-    return drawn
+    further = {
+        "operators": operator_figure(outcomes, budget=dossier.budget),
+        "rollouts": rollout_figure(exhibit.rollouts),
+    }
+    return drawn | {name: figure for name, figure in further.items() if figure is not None}
 
 
 def _contrast(one: Judged) -> tuple[str, ...]:
@@ -184,6 +215,26 @@ def _gate(one: GateSummary) -> tuple[str, ...]:
         str(one.escaped),
         f"{one.human_minutes:.1f}" if math.isfinite(one.human_minutes) else "",
     )
+
+
+def _rollout(one: RolloutSummary) -> tuple[str, ...]:
+    return (
+        one.arm,
+        str(one.promoted.n),
+        _share(one.promoted),
+        _share(one.asked),
+        f"{_share(one.false_rollbacks)} of {one.false_rollbacks.n}",
+        f"{_share(one.escaped)} of {one.escaped.n}",
+        f"{one.exposures.value:.0f}",
+    )
+
+
+def _rollouts_apart(one: RolloutContrast) -> tuple[str, ...]:
+    told = []
+    for effect in one.differences.values():
+        interval = ends(effect.low, effect.high, "{:+.2f}".format)
+        told.append(f"{effect.estimate:+.2f} {interval}, n = {effect.n}" if effect.n else "not known")
+    return (one.treatment, one.baseline, *told)
 
 
 def _share(one: Estimate) -> str:

@@ -20,7 +20,7 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 
 def endpoints_figure(metrics: Mapping[str, Mapping[str, Estimate]], endpoints: Sequence[Endpoint]) -> Figure:
-    """Some endpoints of one unit for every arm, with 95 % intervals over packages.
+    """Some endpoints of one unit for every arm, with 95 % intervals over packages; n by endpoint where it differs.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def endpoints_figure(metrics: Mapping[str, Mapping[str, Estimate]], endpoints: S
                 axes.plot([one.low, one.high], [place + shift] * 2, color=colour, linewidth=2, solid_capstyle="butt")
             label = endpoint.label if place == places[0] else None
             axes.plot([one.value], [place + shift], "o", color=colour, markersize=6, label=label)
-    counts = {arm: max(estimates[one.name].n for one in endpoints) for arm, estimates in metrics.items()}
-    axes.set_yticks(places, [f"{arm} (n = {counts[arm]})" for arm in metrics])
+    counts = [dict.fromkeys(str(estimates[one.name].n) for one in endpoints) for estimates in metrics.values()]
+    axes.set_yticks(places, [f"{arm} (n = {', '.join(ns)})" for arm, ns in zip(metrics, counts, strict=True)])
     values = [estimates[one.name].value for estimates in metrics.values() for one in endpoints]
     unbounded = endpoints[0].bounds[1] > 1
     if unbounded and min(values) > 0 and max(values) > _WIDE * min(values):

@@ -72,7 +72,7 @@ def write_report(plan: Plan, directory: RunDirectory, *, done: int, draw: bool =
     killing = killing_tests(outcomes)
     metrics = {name: arm_metrics(arm_rows(outcomes, name)) for name in _arm_names(plan, outcomes)}
     if draw:
-        _draw(plan, directory, outcomes, metrics, judged)
+        _draw(plan, directory, outcomes, metrics, judged, rollouts)
     before = runs_before(directory.path.parent, plan, directory.id)
     write_atomic(directory.path / "summary.txt", "")  # so that it is listed among its own artifacts
     summary: dict[str, object] = {
@@ -264,12 +264,18 @@ def _flat(estimates: Mapping[str, Estimate]) -> dict[str, float | int | None]:
 
 
 def _draw(
-    plan: Plan, directory: RunDirectory, outcomes: pd.DataFrame, metrics: Metrics, judged: Sequence[Judged]
+    plan: Plan,
+    directory: RunDirectory,
+    outcomes: pd.DataFrame,
+    metrics: Metrics,
+    judged: Sequence[Judged],
+    rollouts: Sequence[RolloutSummary],
 ) -> None:
     # matplotlib takes half a second to import: only when there is something to draw
     from autodev_lab.analysis import figures
     from autodev_lab.analysis.claim_figures import gate_figures
     from autodev_lab.analysis.operator_figure import operator_figure
+    from autodev_lab.analysis.rollout_figure import rollout_figure
 
     budget = plan.parameters.budget
     firsts = [name for name in metrics if not name.endswith(TWIN_SUFFIX)]
@@ -284,9 +290,8 @@ def _draw(
             drawn[f"paired_{one.claim.id}"] = figures.paired_differences(one, *sides)
     for arm in _gated(plan, judged, firsts):
         drawn.update(gate_figures(outcomes, arm))
-    operators = operator_figure(outcomes, budget=budget)
-    if operators is not None:
-        drawn["operators"] = operators
+    further = {"operators": operator_figure(outcomes, budget=budget), "rollouts": rollout_figure(rollouts)}
+    drawn |= {name: figure for name, figure in further.items() if figure is not None}
     for name, figure in drawn.items():
         for kind in ("png", "svg"):
             write_atomic(directory.figures / f"{name}.{kind}", figures.render(figure, kind))

@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from autodev_lab.analysis.dossier import open_dossier
+from autodev_lab.analysis.exhibits import make_exhibit
+from autodev_lab.analysis.rollout_figure import rollout_figure
 from autodev_lab.analysis.rollouts import WATCHED, rollout_contrast, rollout_summary
 from autodev_lab.cli.main import app
 from autodev_lab.experiments import RunResult, report, run_experiment
@@ -121,6 +124,22 @@ def test_a_run_whose_rollouts_are_alike_has_no_such_table(tmp_path: Path) -> Non
         progress="quiet",
     )
     assert "rollouts" not in run.summary and not (run.path / "rollouts.parquet").exists()
+
+
+def test_the_report_tells_of_rollouts_what_the_summary_says(
+    result: RunResult, rollouts: dict[str, dict[str, float]]
+) -> None:
+    exhibit = make_exhibit(open_dossier(result.path, ()))
+    assert [one.as_json() for one in exhibit.rollouts] == list(rollouts.values())
+    told = "\n".join(exhibit.markdown())
+    for arm, one in rollouts.items():
+        (line,) = (line for line in told.splitlines() if f"| {arm} |".replace("_", "\\_") in line and "of" in line)
+        assert f" of {one['right']} |" in line and f" of {one['wrong']} |" in line
+    figure = rollout_figure(exhibit.rollouts)
+    assert figure is not None
+    ticks = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert ticks == [f"{arm} (n = {one['right']}, {one['wrong']})" for arm, one in rollouts.items()]
+    assert rollout_figure(()) is None
 
 
 def test_show_tells_what_a_stage_was_ruled_on(result: RunResult) -> None:
