@@ -99,8 +99,8 @@ def _run(run: Mapping[str, object]) -> list[str]:
                     (
                         str(one["arm"]),
                         str(one["n"]),
-                        share_between(*(_number(one[f"coverage{end}"]) for end in ("", "_low", "_high"))),
-                        share_between(*(_number(one[f"right{end}"]) for end in ("", "_low", "_high"))),
+                        _share(one, "coverage"),
+                        _share(one, "right"),
                         f"{one['wrong_stopped']} of {one['wrong']}",
                         str(one["wrong_escaped"]),
                     )
@@ -108,7 +108,29 @@ def _run(run: Mapping[str, object]) -> list[str]:
                 ],
             )
         )
+    rollouts = _objects(run.get("rollouts", []))
+    if rollouts:
+        parts.append(
+            table(
+                ("rollout", "changes", "promoted", "asked about", "right ones rolled back", "wrong ones escaped"),
+                [
+                    (
+                        str(one["arm"]),
+                        str(one["n"]),
+                        _share(one, "promoted"),
+                        _share(one, "asked"),
+                        f"{_share(one, 'false_rollbacks')} of {one['right']}",
+                        f"{_share(one, 'escaped')} of {one['wrong']}",
+                    )
+                    for one in rollouts
+                ],
+            )
+        )
     return parts
+
+
+def _share(of: Mapping[str, object], name: str) -> str:
+    return share_between(*(_number(of[f"{name}{end}"]) for end in ("", "_low", "_high")))
 
 
 def _changed(run: Mapping[str, object]) -> str:
