@@ -24,8 +24,8 @@ def cut_unfinished(path: Path) -> int:
     Parameters
     ----------
     path
-        Of a server that is not running. A file that does not begin with a command (for example with a snapshot, after
-        it was rewritten) is left alone.
+        Of a server that is not running. A file that holds anything else than commands and remarks (for example a
+        snapshot, after it was rewritten) is left alone.
 
     Examples
     --------
@@ -41,19 +41,26 @@ def cut_unfinished(path: Path) -> int:
     if not size:
         return 0
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data[:1] != b"*":
+        try:
+            whole = _whole(data)
+        except ValueError:
             return 0
-        whole = _whole(data)
     if whole < size:
         os.truncate(path, whole)
     return size - whole
 
 
 def _whole(data: mmap.mmap) -> int:
-    """Where the last command ends that is in no transaction, or ends one."""
+    """Where the last command or remark ends that is in no transaction, or ends one.
+
+    Raises
+    ------
+    ValueError
+        If there is something that is neither, and that no end of the file explains.
+    """
     whole = at = 0
     open_transaction = False
-    while (found := _command(data, at)) is not None:
+    while (found := _entry(data, at)) is not None:
         name, at = found
         if name == b"MULTI":
             open_transaction = True
@@ -64,8 +71,11 @@ def _whole(data: mmap.mmap) -> int:
     return whole
 
 
-def _command(data: mmap.mmap, at: int) -> tuple[bytes, int] | None:
-    """The name of the command that begins here, and where it ends; None if it is not whole."""
+def _entry(data: mmap.mmap, at: int) -> tuple[bytes, int] | None:
+    """The name of the command that begins here, empty for a remark, and where it ends; None if the file ends before."""
+    if data[at : at + 1] == b"#":
+        end = data.find(b"\r\n", at)
+        return None if end < 0 else (b"", end + 2)
     head = _length(data, at, b"*")
     if head is None:
         return None
@@ -77,16 +87,20 @@ def _command(data: mmap.mmap, at: int) -> tuple[bytes, int] | None:
             return None
         length, start = head
         at = start + length + 2
-        if at > len(data) or data[at - 2 : at] != b"\r\n":
+        if at > len(data):
             return None
+        if data[at - 2 : at] != b"\r\n":
+            raise ValueError("a text is longer than it says")
         if number == 0:
             name = bytes(data[start : start + length]).upper()
     return name, at
 
 
-def _length(data: mmap.mmap, at: int, kind: bytes) -> tuple[int, int] | None:
-    """The number after a sign, and where what follows begins."""
-    end = data.find(b"\r\n", at, at + _NUMBER)
-    if end < 0 or data[at : at + 1] != kind or not data[at + 1 : end].isdigit():
-        return None
-    return int(data[at + 1 : end]), end + 2
+def _length(data: mmap.mmap, at: int, sign: bytes) -> tuple[int, int] | None:
+    """The number after a sign, and where what follows begins; None if the file ends before."""
+    line = data[at : at + _NUMBER]
+    number, ended, _ = line[1:].partition(b"\r\n")
+    known = line[:1] in (b"", sign) and (number.rstrip(b"\r") or b"0").isdigit()
+    if not known or (len(line) == _NUMBER and not ended):
+        raise ValueError("no command begins here")
+    return (int(number), at + len(number) + 3) if ended and number else None

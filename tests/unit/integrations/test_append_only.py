@@ -17,7 +17,8 @@ def command(*parts: bytes) -> bytes:
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
-PLAIN = st.lists(WORDS, max_size=3).map(lambda words: command(b"SET", *words))
+REMARKS = st.integers(0, 2**31).map(lambda second: b"#TS:%d\r\n" % second)
+PLAIN = st.lists(WORDS, max_size=3).map(lambda words: command(b"SET", *words)) | REMARKS
 UNITS = st.lists(PLAIN, max_size=4).map(lambda inner: command(b"MULTI") + b"".join(inner) + command(b"EXEC")) | PLAIN
 
 
@@ -37,7 +38,18 @@ def test_what_is_left_is_the_whole_units_before_the_kill(tmp_path: Path, units: 
     assert cut_unfinished(path) == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"REDIS0009\xfa\tredis-ver", b"no such file"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"REDIS0009\xfa\tredis-ver",
+        b"no such file",
+        command(b"SET") + b"REDIS0009" + command(b"SET"),
+        command(b"MULTI") + b"*x\r\n" + command(b"EXEC"),
+        b"*1\r\n$3\r\nSETTER\r\n",
+        b"*1" + b"0" * 40 + b"\r\n",
+    ],
+)
 def test_what_is_no_list_of_commands_is_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "appendonly.aof"
     path.write_bytes(content)
