@@ -463,7 +463,10 @@ class RolloutTarget(Protocol):
         ...
 
     def roll_back(self, stage: Stage, reason: str) -> None:
-        """Take the change out, from whatever stages it is in."""
+        """Take the change out, from whatever stages it is in.
+
+        Another object may have exposed it, in a process that has died since; and being asked twice must do no harm.
+        """
         ...
 
 
